@@ -1,0 +1,117 @@
+/* Results in SQLite. Takes plain structs; knows neither Vulkan nor models.
+ *
+ * Text is UTF-8; a NULL pointer is stored as NULL; a NaN double is stored as NULL; -1 where an index is "none" is NULL.
+ * All functions: UVK_FAILED when the file cannot be read or written (disk full, read-only, locked for longer than the busy
+ * timeout, not a database, a newer schema), with path and SQLite's reason in the message. */
+#ifndef UVK_DB_DB_H
+#define UVK_DB_DB_H
+
+#include "error.h"
+
+#include <stdio.h>
+
+typedef struct uvk_db uvk_db;
+
+/* Opens for writing; creates or migrates the schema; WAL, or a rollback journal with a warning where WAL cannot work.
+ * warn may be NULL. */
+uvk_status uvk_db_open(const char *path, void (*warn)(void *user, const char *line), void *user, uvk_db **out, uvk_error *err);
+void uvk_db_close(uvk_db *db);
+
+typedef struct uvk_db_model {
+    const char *name, *family, *modality, *sha256, *path;
+    int layers, heads, width;
+} uvk_db_model;
+
+typedef struct uvk_db_run {
+    const char *label, *probe;
+    int64_t model_id;
+    const char *model_sha256;
+    int layer, first_block;
+    const char *scalar, *product_order, *normalize, *own_token, *precision;
+    const char *params;  /* canonical JSON of everything that changes a result */
+    const char *command, *device, *driver, *version;
+    int64_t seed;
+} uvk_db_run;
+
+uvk_status uvk_db_put_model(uvk_db *db, const uvk_db_model *model, int64_t *id, uvk_error *err);
+
+/* The run's key: 64 hex digits over model hash, probe and params. */
+void uvk_db_run_key(const uvk_db_run *run, char key[65]);
+/* Starts a run (status "running"). With resume, the run of the same key is continued when there is one. Without, a run of
+ * the same key gets a fresh key by appending "#2", "#3", ... */
+uvk_status uvk_db_start_run(uvk_db *db, const uvk_db_run *run, bool resume, int64_t *id, uvk_error *err);
+/* status: done | failed | interrupted; sets finished_at. */
+uvk_status uvk_db_finish_run(uvk_db *db, int64_t run_id, const char *status, uvk_error *err);
+/* Whether that run already has this input with status "done". */
+uvk_status uvk_db_input_done(uvk_db *db, int64_t run_id, const char *sha256, const char *name, bool *done, uvk_error *err);
+
+typedef struct uvk_db_input {
+    const char *kind, *name, *path, *sha256, *text;
+    int width, height, n_chars; /* 0: NULL */
+} uvk_db_input;
+
+typedef struct uvk_db_token {
+    const char *side, *kind, *role, *text;
+    int word_idx, grid_row, grid_col;       /* -1: NULL */
+    double x0, y0, x1, y1;                  /* NaN: NULL */
+    int char_start, char_end;               /* -1: NULL */
+} uvk_db_token;
+
+typedef struct uvk_db_sequence {
+    const char *key;      /* how this model saw the input; with the model and the input it is unique */
+    const char *text_out; /* NULL for vision */
+    const char *params;   /* canonical JSON, what key hashes */
+    const uvk_db_token *tokens;
+    int n_tokens;
+} uvk_db_sequence;
+
+typedef struct uvk_db_map {
+    int target;
+    const float *row;              /* n_tokens, the BLOB */
+    const float *scores;           /* S over the non-special sources, for contribution */
+    int first_source;              /* token index of scores[0]; scores covers first_source..first_source+n_scores-1 */
+    int n_scores;
+    int n_sources, n_visible;
+    double score_min, score_max, score_sum, self_score, special_share, entropy, gini, effective_tokens, top10_share, locality;
+} uvk_db_map;
+
+typedef struct uvk_db_input_stats {
+    const char *device;
+    double seconds_forward, seconds_backward, gflop;
+    int64_t peak_bytes;
+} uvk_db_input_stats;
+
+/* Everything that one input produced. */
+typedef struct uvk_db_result {
+    int64_t run_id, model_id;
+    uvk_db_input input;
+    uvk_db_sequence sequence;
+    const uvk_db_map *maps;
+    int n_maps;
+    int top;  /* sources a map keeps in contribution; 0: all up to 5 million rows a run, then 20; -1: all */
+    uvk_db_input_stats stats;
+} uvk_db_result;
+
+/* Writes one input in one transaction, run_input status "done"; replaces what this run had of that input. Whole or not at all. */
+uvk_status uvk_db_write(uvk_db *db, const uvk_db_result *result, uvk_error *err);
+/* Records an input that failed or was skipped (status: "failed" | "skipped"), with one line of reason. */
+uvk_status uvk_db_write_failure(uvk_db *db, int64_t run_id, const uvk_db_input *input, const char *status, const char *reason, uvk_error *err);
+
+/* Deletes a run and all that only it used (sequences, tokens, inputs, the model when no run is left). UVK_BAD_INPUT when there
+ * is no such run. */
+uvk_status uvk_db_prune(uvk_db *db, int64_t run_id, uvk_error *err);
+
+typedef enum uvk_db_format { UVK_DB_TABLE, UVK_DB_CSV, UVK_DB_JSON, UVK_DB_JSONL } uvk_db_format;
+
+/* Runs SQL (one statement or several; the rows of each are printed) on a database opened read-only: it cannot write, attach or
+ * load extensions. An older schema is read through temporary views. Missing file: UVK_BAD_INPUT; an SQL error: UVK_USAGE with the
+ * position; a failing read or write to out: UVK_FAILED. */
+uvk_status uvk_db_query(const char *path, const char *sql, uvk_db_format format, FILE *out, uvk_error *err);
+
+/* Named queries: name, one-line description, and the parameters ("run", "image", ...) that it takes. */
+typedef struct uvk_db_named { const char *name, *description, *sql; } uvk_db_named;
+const uvk_db_named *uvk_db_named_queries(int *n);
+/* params: "key=value" strings, bound to :key. An unknown name or a missing or unknown parameter: UVK_USAGE. */
+uvk_status uvk_db_query_named(const char *path, const char *name, const char *const *params, int n_params, uvk_db_format format, FILE *out, uvk_error *err);
+
+#endif

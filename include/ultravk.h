@@ -1,0 +1,251 @@
+/* ultravk: explain every token of a transformer on any Vulkan device.
+ *
+ * This header is the manual. It is the only one that is installed; a name that does not appear here is not published.
+ *
+ * Conventions
+ *   Blocks are numbered 1..L. z(l), l in 1..L+1, is the residual stream entering block l; z(L+1) leaves the last block,
+ *   before any final norm. n is the number of tokens of the whole sequence, special ones (CLS) included; d is the width.
+ *   All arrays are C-order float32 on the host unless a function says otherwise.
+ *
+ * Errors
+ *   A function that can fail returns a uvk_status and takes a uvk_error, which may be NULL. On failure its message is one
+ *   line, "FILE: what is wrong (found, expected)", without a trailing newline; outputs are left untouched. The values of
+ *   uvk_status are the exit codes of the program.
+ *
+ * Threads
+ *   Nothing here is bound to a thread. One object may be used by one thread at a time; different objects are independent,
+ *   except that a uvk_session uses its context and its model: those three count as one object. Functions that read an
+ *   immutable object (uvk_model_info and all others marked "safe") may run at the same time.
+ *
+ * Sources
+ *   Method: ULTra, arXiv 2411.12589. The rollout it builds on: arXiv 2012.09838 and 2103.15679.
+ */
+#ifndef ULTRAVK_H
+#define ULTRAVK_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+#if defined(__GNUC__)
+#define UVK_API __attribute__((visibility("default")))
+#else
+#define UVK_API
+#endif
+
+/* ---- Errors ------------------------------------------------------------------------------------------------------- */
+
+typedef enum uvk_status {
+    UVK_OK = 0,
+    UVK_FAILED = 1,      /* failed while running: disk full, database read-only, out of memory, non-finite result */
+    UVK_USAGE = 2,       /* a parameter is out of its range */
+    UVK_BAD_INPUT = 3,   /* an input or model file is missing or bad */
+    UVK_NO_DEVICE = 4,   /* no usable Vulkan device, or it was lost */
+    UVK_INTERRUPTED = 5  /* the caller's interrupted() returned true; everything finished so far is kept */
+} uvk_status;
+
+typedef struct uvk_error {
+    uvk_status status;
+    char message[1024];
+} uvk_error;
+
+/* The version of the library, "major.minor.patch". Static storage. Safe. */
+UVK_API const char *uvk_version(void);
+
+/* ---- Devices ------------------------------------------------------------------------------------------------------ */
+
+typedef enum uvk_device_kind { UVK_DEVICE_DISCRETE, UVK_DEVICE_INTEGRATED, UVK_DEVICE_VIRTUAL, UVK_DEVICE_CPU, UVK_DEVICE_OTHER } uvk_device_kind;
+
+typedef struct uvk_device_info {
+    int index;                  /* what --device N takes */
+    uvk_device_kind kind;
+    char name[256];             /* as the driver reports it */
+    char driver[256];           /* driver name and version in words */
+    char api[32];               /* Vulkan version, "1.3.230" */
+    uint64_t memory;            /* bytes of device-local memory, all heaps */
+    uint64_t available;         /* bytes of it that the driver says are free for us now */
+    uint64_t max_storage_range; /* bytes one shader binding can see */
+    uint64_t max_allocation;    /* bytes of one memory allocation */
+    uint32_t max_workgroups[3];
+    uint32_t max_invocations;   /* of one workgroup */
+    uint32_t shared_memory;     /* bytes of one workgroup */
+    uint32_t subgroup_size;
+    bool usable;                /* has Vulkan 1.2 and a compute queue */
+    char reason[160];           /* why not, when it is not usable */
+} uvk_device_info;
+
+/* Lists the Vulkan devices of this machine into list[0..capacity); *count receives how many there are, which may exceed
+ * capacity. Without a Vulkan loader or driver: UVK_NO_DEVICE. */
+UVK_API uvk_status uvk_devices(uvk_device_info *list, int capacity, int *count, uvk_error *err);
+
+/* ---- Context: one device ------------------------------------------------------------------------------------------ */
+
+typedef enum uvk_log_level { UVK_LOG_INFO, UVK_LOG_WARNING } uvk_log_level;
+
+typedef struct uvk_context_params {
+    const char *device;    /* index or a part of the name (case ignored); NULL: $ULTRAVK_DEVICE, else the best one. A CPU
+                              device is taken only when there is no other or when it is asked for */
+    uint64_t memory;       /* device bytes this context may allocate; 0: most of what the driver says is free */
+    const char *cache_dir; /* where compiled pipelines are kept; NULL: $XDG_CACHE_HOME/ultravk or ~/.cache/ultravk;
+                              "": nowhere. A damaged or foreign file there is ignored and replaced */
+    void (*log)(void *user, uvk_log_level level, const char *line); /* NULL: silent */
+    bool (*interrupted)(void *user); /* asked between submissions; true ends the call with UVK_INTERRUPTED. NULL: never */
+    void *user;            /* handed to log and interrupted */
+} uvk_context_params;
+
+typedef struct uvk_context uvk_context;
+
+/* Opens a device. *out is owned by the caller and released by uvk_context_free. params may be NULL (all defaults); it is
+ * not kept. Fails with UVK_NO_DEVICE when nothing fits, UVK_USAGE when params->device names nothing. */
+UVK_API uvk_status uvk_context_create(const uvk_context_params *params, uvk_context **out, uvk_error *err);
+UVK_API void uvk_context_free(uvk_context *ctx); /* NULL is allowed; frees after its sessions were freed */
+UVK_API const uvk_device_info *uvk_context_device(const uvk_context *ctx);
+/* Bytes of device memory this context may hold, holds now, and held at most since it was opened. Safe. */
+UVK_API uint64_t uvk_context_budget(const uvk_context *ctx);
+UVK_API uint64_t uvk_context_used(const uvk_context *ctx);
+UVK_API uint64_t uvk_context_peak(const uvk_context *ctx);
+
+/* ---- Model: a Hugging Face folder --------------------------------------------------------------------------------- */
+
+typedef enum uvk_modality { UVK_VISION, UVK_TEXT } uvk_modality;
+
+typedef struct uvk_model_info {
+    const char *path;       /* as given */
+    const char *name;       /* last component of the path */
+    const char *family;     /* model_type of config.json */
+    uvk_modality modality;
+    int layers, heads, width, head_dim, mlp_width;
+    int tokens;             /* n for one input */
+    int special;            /* tokens before the first patch */
+    int grid_rows, grid_cols, patch, image_height, image_width;
+    uint64_t parameters;    /* in the tensors that a run uses */
+    char sha256[65];        /* lower-case hex, over config and weights */
+    const char *const *unused; /* names of tensors in the folder that a run does not use */
+    int n_unused;
+} uvk_model_info;
+
+typedef struct uvk_model uvk_model;
+
+/* Reads and checks a model folder (config.json; model.safetensors or the sharded index; F32, F16 or BF16). Weights stay
+ * memory-mapped: do not truncate the files while the model lives. No device is needed. Owned by the caller. */
+UVK_API uvk_status uvk_model_load(const char *dir, uvk_model **out, uvk_error *err);
+UVK_API void uvk_model_free(uvk_model *model); /* NULL is allowed; frees after its sessions were freed */
+UVK_API const uvk_model_info *uvk_model_get_info(const uvk_model *model); /* lives as long as the model. Safe. */
+
+/* ---- Input: one image as one model sees it ------------------------------------------------------------------------ */
+
+typedef struct uvk_input_info {
+    const char *path;
+    const char *kind;               /* "image" or "array" */
+    char sha256[65];                /* of the file's bytes */
+    int photo_width, photo_height;  /* of the file; 0 for an array */
+    /* A point (x, y) of the model's input, in pixels, is the point (x*scale_x + offset_x, y*scale_y + offset_y) of the photo. */
+    double scale_x, scale_y, offset_x, offset_y;
+} uvk_input_info;
+
+typedef struct uvk_input uvk_input;
+
+/* Loads a .jpg .jpeg .png .webp photo, resized, cropped and normalised as the model's preprocessor_config.json says, or a
+ * .npy (float32 [3,H,W]) that already is. Owned by the caller; model must outlive it. */
+UVK_API uvk_status uvk_input_load(const uvk_model *model, const char *path, uvk_input **out, uvk_error *err);
+UVK_API void uvk_input_free(uvk_input *input); /* NULL is allowed */
+UVK_API const uvk_input_info *uvk_input_get_info(const uvk_input *input);
+/* The photo as decoded, RGB, 8 bits, rows from the top, photo_height*photo_width*3 bytes; NULL for an array. */
+UVK_API const uint8_t *uvk_input_photo(const uvk_input *input);
+/* What the model sees: [3, image_height, image_width]. */
+UVK_API const float *uvk_input_pixels(const uvk_input *input);
+
+/* ---- Explanations ------------------------------------------------------------------------------------------------- */
+
+typedef enum uvk_scalar { UVK_SUM, UVK_ENERGY } uvk_scalar;          /* METHOD: f = sum_k z_ik / c, f = |z_i| / c */
+typedef enum uvk_order { UVK_ROLLOUT, UVK_FORMULA } uvk_order;       /* e_i C(l-1)...C(1), e_i C(1)...C(l-1) */
+typedef enum uvk_normalize { UVK_NORM, UVK_NO_NORM } uvk_normalize;  /* c = |z_i|, held constant; c = 1 */
+typedef enum uvk_own_token { UVK_OWN_MAX, UVK_OWN_KEEP, UVK_OWN_ZERO } uvk_own_token;
+
+typedef struct uvk_explain_params {
+    int layer;          /* 2..L+1; 0: L+1 */
+    int first_block;    /* the product runs over blocks first_block..layer-1; 0: 1 */
+    uvk_scalar scalar;
+    uvk_order order;
+    uvk_normalize normalize;
+    const int32_t *targets; /* token indices into the whole sequence, 0 is CLS */
+    int n_targets;
+    void (*progress)(void *user, int targets_done, int targets); /* NULL: none */
+    void *user;
+} uvk_explain_params;
+
+/* What a run will hold on the device. */
+typedef struct uvk_plan {
+    uint64_t weights, forward, per_target; /* bytes */
+    uint64_t total;                        /* weights + forward + chunk * per_target */
+    uint64_t budget;
+    int chunk;                             /* targets that go through the backward pass together */
+} uvk_plan;
+
+typedef struct uvk_cost {
+    double seconds_forward, seconds_backward; /* wall time */
+    double device_seconds;                    /* time stamps of the device, both passes; 0 where it has none */
+    double gflop;                             /* floating-point operations of the matrix products, both passes, / 1e9 */
+    uint64_t peak;                            /* bytes of device memory, most held at once */
+    int chunk;                                /* targets per chunk that was used */
+} uvk_cost;
+
+typedef struct uvk_session uvk_session;
+
+/* A model on a device: uploads the weights. ctx and model must outlive it. UVK_FAILED with both numbers when the weights
+ * do not fit the budget. */
+UVK_API uvk_status uvk_session_create(uvk_context *ctx, uvk_model *model, uvk_session **out, uvk_error *err);
+UVK_API void uvk_session_free(uvk_session *session); /* NULL is allowed */
+
+/* The plan for params; nothing is allocated. UVK_FAILED when not even one target fits the budget, with both numbers. */
+UVK_API uvk_status uvk_explain_plan(const uvk_session *session, const uvk_explain_params *params, uvk_plan *out, uvk_error *err);
+
+/* Runs the model forward over input. Its activations stay on the device until the next uvk_forward. */
+UVK_API uvk_status uvk_forward(uvk_session *session, const uvk_input *input, uvk_error *err);
+/* Copies z(l), l in 1..L+1, of the last forward into out[n*d]. */
+UVK_API uvk_status uvk_hidden(uvk_session *session, int layer, float *out, uvk_error *err);
+
+/* Explanation rows of the last forward (METHOD section 2): rows[k*n + j] is how much token j explains target k, raw, every
+ * token of the sequence a column, the own entry included. rows holds n_targets*n floats, owned by the caller. The same bytes
+ * come out whatever the chunk size. A non-finite row: UVK_FAILED. cost may be NULL. */
+UVK_API uvk_status uvk_explain(uvk_session *session, const uvk_explain_params *params, float *rows, uvk_cost *cost, uvk_error *err);
+
+/* Gradients of one target's scalar, for checking and research: attention[(b*H + h)*n*n + r*n + j] = d f / d A(b+1,h)[r,j]
+ * for blocks 1..layer-1, and input[i*d + k] = d f / d z(1)[i,k]. Either may be NULL. params->n_targets must be 1. */
+UVK_API uvk_status uvk_gradients(uvk_session *session, const uvk_explain_params *params, float *attention, float *input, uvk_error *err);
+
+/* ---- One map: S of METHOD section 2 and the numbers of section 7 --------------------------------------------------- */
+
+/* Where the tokens of a sequence stand; what uvk_map needs to tell a patch from a special token. */
+typedef struct uvk_layout {
+    int tokens;     /* n */
+    int special;    /* tokens 0..special-1 are special, the rest are patches */
+    int grid_cols;  /* patches are numbered row by row */
+    bool causal;    /* sources after the target are not visible */
+} uvk_layout;
+
+typedef struct uvk_map_stats {
+    int n_sources, n_visible;             /* non-special sources; of those the visible ones */
+    double score_min, score_max, score_sum; /* over S, own-token rule applied */
+    double self_score;                    /* the own entry of the row */
+    double special_share;                 /* special columns' part of the row without the own entry */
+    /* Over the visible non-special sources without the own token, p = S / sum S; NaN where undefined (SQL: NULL). */
+    double entropy;                       /* nats / log(count); 0 for count 1 */
+    double effective_tokens;              /* exp(entropy in nats) */
+    double gini;
+    double top10_share;                   /* share of the top 10 %, rounded up */
+    double locality;                      /* mean distance weighted by p / unweighted; NaN for a special target */
+} uvk_map_stats;
+
+/* From one raw row[n] of target: S into scores[n - special] (the row without the special columns, own entry by the rule;
+ * nothing is replaced for a special target) and its numbers. Either output may be NULL. Safe. */
+UVK_API void uvk_map(const uvk_layout *layout, int target, const float *row, uvk_own_token own, float *scores, uvk_map_stats *stats);
+
+#ifdef __cplusplus
+}
+#endif
+#endif

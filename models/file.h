@@ -1,0 +1,25 @@
+/* Whole files and atomic replacement. */
+#ifndef UVK_MODELS_FILE_H
+#define UVK_MODELS_FILE_H
+
+#include "error.h"
+
+#include <stdio.h>
+
+/* Reads a regular file of at most max_bytes into *out (owned, free(); one NUL follows the *size bytes). Missing, a
+ * directory, unreadable or larger: UVK_BAD_INPUT. */
+uvk_status uvk_file_read(const char *path, size_t max_bytes, void **out, size_t *size, uvk_error *err);
+
+/* A file being written under a temporary name in the same folder. */
+typedef struct uvk_file_writer {
+    FILE *stream;
+    char *path, *temporary;
+} uvk_file_writer;
+
+/* Either commit or abandon must follow a successful open. commit flushes, checks every earlier write error, and renames;
+ * on failure the temporary file is removed: UVK_FAILED. */
+uvk_status uvk_file_writer_open(uvk_file_writer *w, const char *path, uvk_error *err);
+uvk_status uvk_file_writer_commit(uvk_file_writer *w, uvk_error *err);
+void uvk_file_writer_abandon(uvk_file_writer *w);
+
+#endif

@@ -1,0 +1,30 @@
+/* Photos: JPEG, PNG, WebP in; RGB, 8 bits, rows from the top. */
+#ifndef UVK_MODELS_IMAGE_H
+#define UVK_MODELS_IMAGE_H
+
+#include "error.h"
+
+typedef struct uvk_image {
+    int width, height;
+    uint8_t *rgb; /* width*height*3 bytes, owned */
+} uvk_image;
+
+/* Decodes by content, not by extension. As Pillow's convert("RGB"): grey is replicated, alpha dropped, CMYK converted, the
+ * EXIF orientation not applied (image processors do not apply it either). Larger than 16384 a side or 200 million pixels,
+ * truncated, or not an image: UVK_BAD_INPUT. */
+uvk_status uvk_image_load(const char *path, uvk_image *out, uvk_error *err);
+/* The same from bytes; name is for messages. */
+uvk_status uvk_image_decode(const void *bytes, size_t size, const char *name, uvk_image *out, uvk_error *err);
+void uvk_image_free(uvk_image *image);
+/* Whether these first bytes (16 suffice) are of an image that uvk_image_decode knows. */
+bool uvk_image_sniff(const void *bytes, size_t size);
+/* An 8-bit RGB PNG, through a temporary name that is renamed when complete. */
+uvk_status uvk_image_save_png(const char *path, const uvk_image *image, uvk_error *err);
+
+/* The numbers are those of preprocessor_config.json's "resample". */
+typedef enum uvk_filter { UVK_NEAREST = 0, UVK_LANCZOS = 1, UVK_BILINEAR = 2, UVK_BICUBIC = 3, UVK_BOX = 4, UVK_HAMMING = 5 } uvk_filter;
+
+/* Pillow's Image.resize, antialiased, equal to the bit. */
+uvk_status uvk_image_resize(const uvk_image *in, int width, int height, uvk_filter filter, uvk_image *out, uvk_error *err);
+
+#endif

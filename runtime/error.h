@@ -1,0 +1,18 @@
+/* Failing with one line. Used by every folder; depends on nothing. */
+#ifndef UVK_RUNTIME_ERROR_H
+#define UVK_RUNTIME_ERROR_H
+
+#include "ultravk.h"
+
+/* Fills err (which may be NULL) and returns status, so that "return uvk_fail(err, UVK_FAILED, ...)" is the whole of it.
+ * The message is cut to fit; control characters in it become '?', so that a hostile file name stays one line. */
+uvk_status uvk_fail(uvk_error *err, uvk_status status, const char *format, ...) __attribute__((format(printf, 3, 4)));
+
+/* UVK_FAILED, "out of memory (N bytes for WHAT)". */
+uvk_status uvk_fail_memory(uvk_error *err, size_t bytes, const char *what);
+
+/* Sizes from files: false when the result does not fit 64 bits, *out untouched then. */
+bool uvk_mul(uint64_t a, uint64_t b, uint64_t *out);
+bool uvk_add(uint64_t a, uint64_t b, uint64_t *out);
+
+#endif
