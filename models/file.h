@@ -6,11 +6,19 @@
 
 #include <stdio.h>
 
+/* Opens a regular file for reading; *fd is closed by the caller. Missing, a directory, a device, unreadable: UVK_BAD_INPUT. */
+uvk_status uvk_file_open(const char *path, int *fd, uint64_t *size, uvk_error *err);
+/* Reads exactly size bytes from where fd stands; path is for messages. */
+uvk_status uvk_file_read_exact(int fd, const char *path, void *out, size_t size, uvk_error *err);
+
 /* Reads a regular file of at most max_bytes into *out (owned, free(); one NUL follows the *size bytes). Missing, a
  * directory, unreadable or larger: UVK_BAD_INPUT. */
 uvk_status uvk_file_read(const char *path, size_t max_bytes, void **out, size_t *size, uvk_error *err);
 
-/* A file being written under a temporary name in the same folder. */
+/* dir/name, owned, free(); NULL when memory ran out. */
+char *uvk_file_join(const char *dir, const char *name);
+
+/* A file being written under a temporary name in the same folder. A path that is a device or a pipe is written directly. */
 typedef struct uvk_file_writer {
     FILE *stream;
     char *path, *temporary;

@@ -34,6 +34,7 @@ const uvk_tensor_view *uvk_tensor_file_find(const uvk_tensor_file *file, const c
 size_t uvk_tensor_file_paths(const uvk_tensor_file *file, const char *const **paths);
 
 const char *uvk_dtype_name(uvk_dtype dtype); /* "F32" */
+size_t uvk_dtype_size(uvk_dtype dtype);      /* bytes of one element */
 
 /* Elements first..first+count-1 as float32. dtype must be F32, F16 or BF16; subnormals, infinities and NaN are kept. */
 void uvk_tensor_to_f32(const uvk_tensor_view *view, uint64_t first, uint64_t count, float *out);
