@@ -1,0 +1,151 @@
+/* ultravk info: what a model folder holds, and what explaining all its patches takes on the device. */
+#include "messages.h"
+#include "options.h"
+#include "text.h"
+
+#include <cjson/cJSON.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { LISTED = 10 };
+
+/* The plan of a run, or why there is none. */
+typedef struct forecast {
+    uvk_status status;
+    uvk_plan plan;
+    char device[256];
+    uvk_error err;
+} forecast;
+
+static uvk_status plan_patches(uvk_context *context, uvk_model *model, uvk_plan *plan, uvk_error *err)
+{
+    const uvk_model_info *info = uvk_model_get_info(model);
+    uvk_session *session;
+    uvk_status status = uvk_session_create(context, model, &session, err);
+    if (status != UVK_OK)
+        return status;
+    int n = info->tokens - info->special;
+    int32_t *patches = text_alloc((size_t)n, sizeof *patches);
+    for (int i = 0; i < n; i++)
+        patches[i] = info->special + i;
+    uvk_explain_params params = {.targets = patches, .n_targets = n};
+    status = uvk_explain_plan(session, &params, plan, err);
+    free(patches);
+    uvk_session_free(session);
+    return status;
+}
+
+static void predict(const options *o, uvk_model *model, forecast *out)
+{
+    uvk_context_params params = {.device = o->device, .memory = o->memory};
+    uvk_context *context;
+    memset(out, 0, sizeof *out);
+    out->status = uvk_context_create(&params, &context, &out->err);
+    if (out->status != UVK_OK)
+        return;
+    snprintf(out->device, sizeof out->device, "%s", uvk_context_device(context)->name);
+    out->status = plan_patches(context, model, &out->plan, &out->err);
+    uvk_context_free(context);
+}
+
+static void print_forecast(const forecast *f)
+{
+    char total[32], weights[32], forward[32], each[32], budget[32];
+    if (f->status != UVK_OK) {
+        printf("%-12s %s\n", "memory", f->err.message);
+        return;
+    }
+    printf("%-12s %s of %s on %s\n", "memory", text_bytes(f->plan.total, total), text_bytes(f->plan.budget, budget), f->device);
+    printf("%-12s weights %s + forward %s + %d targets x %s\n", "", text_bytes(f->plan.weights, weights), text_bytes(f->plan.forward, forward), f->plan.chunk,
+           text_bytes(f->plan.per_target, each));
+}
+
+static void print_unused(const uvk_model_info *m)
+{
+    if (!m->n_unused)
+        return;
+    printf("%-12s %d tensor%s in the folder:", "not used", m->n_unused, m->n_unused == 1 ? "" : "s");
+    for (int i = 0; i < m->n_unused && i < LISTED; i++)
+        printf(" %s", m->unused[i]);
+    puts(m->n_unused > LISTED ? " ..." : "");
+}
+
+static void print_table(const uvk_model_info *m, const forecast *f)
+{
+    bool vision = m->modality == UVK_VISION;
+    printf("%-12s %s\n%-12s %s (%s)\n", "name", m->name, "family", m->family, vision ? "vision" : "text");
+    printf("%-12s %d, explained layers 2 to %d\n%-12s %d of width %d\n", "blocks", m->layers, m->layers + 1, "heads", m->heads, m->head_dim);
+    printf("%-12s %d, MLP %d\n%-12s %d, %d of them special\n", "width", m->width, m->mlp_width, "tokens", m->tokens, m->special);
+    if (vision)
+        printf("%-12s %d x %d patches of %d pixels\n%-12s %d x %d pixels\n", "grid", m->grid_rows, m->grid_cols, m->patch, "image", m->image_height, m->image_width);
+    printf("%-12s %.1f million\n%-12s %s\n", "parameters", (double)m->parameters / 1e6, "sha256", m->sha256);
+    print_unused(m);
+    print_forecast(f);
+}
+
+static cJSON *describe_forecast(const forecast *f)
+{
+    cJSON *json = cJSON_CreateObject();
+    if (f->status != UVK_OK) {
+        cJSON_AddStringToObject(json, "error", f->err.message);
+        return json;
+    }
+    cJSON_AddStringToObject(json, "device", f->device);
+    cJSON_AddNumberToObject(json, "weights", (double)f->plan.weights);
+    cJSON_AddNumberToObject(json, "forward", (double)f->plan.forward);
+    cJSON_AddNumberToObject(json, "per_target", (double)f->plan.per_target);
+    cJSON_AddNumberToObject(json, "chunk", f->plan.chunk);
+    cJSON_AddNumberToObject(json, "total", (double)f->plan.total);
+    cJSON_AddNumberToObject(json, "budget", (double)f->plan.budget);
+    return json;
+}
+
+static void add_text(cJSON *json, const char *key, const char *text)
+{
+    char *clean = text_utf8(text);
+    cJSON_AddStringToObject(json, key, clean);
+    free(clean);
+}
+
+static void print_json(const uvk_model_info *m, const forecast *f)
+{
+    cJSON *json = cJSON_CreateObject();
+    add_text(json, "path", m->path);
+    add_text(json, "name", m->name);
+    cJSON_AddStringToObject(json, "family", m->family);
+    cJSON_AddStringToObject(json, "modality", m->modality == UVK_VISION ? "vision" : "text");
+    const struct { const char *key; double value; } numbers[] = {
+        {"layers", m->layers}, {"heads", m->heads}, {"width", m->width}, {"head_dim", m->head_dim}, {"mlp_width", m->mlp_width}, {"tokens", m->tokens},
+        {"special", m->special}, {"grid_rows", m->grid_rows}, {"grid_cols", m->grid_cols}, {"patch", m->patch}, {"image_height", m->image_height},
+        {"image_width", m->image_width}, {"parameters", (double)m->parameters}, {"unused_count", m->n_unused},
+    };
+    for (size_t i = 0; i < sizeof numbers / sizeof *numbers; i++)
+        cJSON_AddNumberToObject(json, numbers[i].key, numbers[i].value);
+    cJSON_AddStringToObject(json, "sha256", m->sha256);
+    cJSON_AddItemToObject(json, "unused", cJSON_CreateStringArray(m->unused, m->n_unused < LISTED ? m->n_unused : LISTED));
+    cJSON_AddItemToObject(json, "memory", describe_forecast(f));
+    char *text = cJSON_Print(json);
+    puts(text ? text : "{}");
+    cJSON_free(text);
+    cJSON_Delete(json);
+}
+
+uvk_status verb_info(const options *o)
+{
+    uvk_error err;
+    uvk_model *model;
+    forecast f;
+    if (uvk_model_load(o->model, &model, &err) != UVK_OK)
+        return complain(&err);
+    predict(o, model, &f);
+    const uvk_model_info *info = uvk_model_get_info(model);
+    if (f.status == UVK_USAGE)
+        complain(&f.err);
+    else if (o->json)
+        print_json(info, &f);
+    else
+        print_table(info, &f);
+    uvk_model_free(model);
+    return f.status == UVK_USAGE ? f.status : UVK_OK;
+}

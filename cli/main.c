@@ -1,0 +1,34 @@
+/* ultravk, the program. */
+#include "messages.h"
+#include "options.h"
+#include "signals.h"
+
+#include <stdio.h>
+
+static uvk_status run(const options *o)
+{
+    if (o->help) {
+        help_print(o->verb);
+        return UVK_OK;
+    }
+    if (o->version) {
+        printf("ultravk %s\n", uvk_version());
+        return UVK_OK;
+    }
+    messages_quiet(o->quiet);
+    return o->verb->run(o);
+}
+
+int main(int argc, char **argv)
+{
+    signals_install();
+    uvk_error err;
+    options o;
+    uvk_status status = options_parse(argc, argv, &o, &err);
+    status = status == UVK_OK ? run(&o) : complain(&err);
+    /* A verb that saw stdout fail has said so. */
+    if (status == UVK_OK && flush_results(&err) != UVK_OK)
+        status = complain(&err);
+    options_free(&o);
+    return (int)status;
+}

@@ -1,0 +1,66 @@
+/* The command line. One table of verbs and one of flags: the parser, the checks and the help text all read them. */
+#ifndef UVK_CLI_OPTIONS_H
+#define UVK_CLI_OPTIONS_H
+
+#include "error.h"
+
+typedef struct options {
+    const struct verb *verb;     /* NULL: none was given */
+    bool help, version, json, quiet, resume, list;
+    const char *model, *db, *device, *tokens, *label, *out, *png, *dump_hidden, *named;
+    uint64_t memory;
+    int64_t seed, run;
+    int layer, first_block, top; /* 0: default; top -1: all */
+    int scalar, order, normalize, own_token, precision, format; /* positions in the lists of names below */
+    bool has_pixel;
+    int pixel_x, pixel_y;
+    const char **arguments;      /* what is not a flag, owned array */
+    int n_arguments;
+    char *command;               /* the whole line as a shell would take it, owned */
+} options;
+
+/* Names in the order of uvk_scalar, uvk_order, uvk_normalize, uvk_own_token and uvk_db_format; NULL ends each. */
+extern const char *const scalar_names[], *const order_names[], *const normalize_names[], *const own_token_names[], *const format_names[];
+
+typedef struct verb {
+    const char *name, *arguments, *summary, *details, *examples;
+    unsigned bit;                /* of flag.verbs */
+    int least, most;             /* arguments it takes; most -1: any number */
+    const char *missing;         /* what to say when there are fewer than least */
+    uvk_status (*run)(const options *o);
+} verb;
+
+typedef enum flag_kind { FLAG_SWITCH, FLAG_TEXT, FLAG_INTEGER, FLAG_COUNT, FLAG_BYTES, FLAG_CHOICE, FLAG_PIXEL } flag_kind;
+
+typedef struct flag {
+    const char *name;            /* without the dashes */
+    flag_kind kind;
+    unsigned verbs, required;    /* verbs that take it, verbs that cannot do without */
+    size_t offset;               /* of its field in options */
+    const char *argument;        /* as help shows it; for a choice help shows the names */
+    const char *const *choices;
+    const char *fallback;        /* the default, in words; NULL: none worth saying */
+    const char *help;
+    int64_t low, high;           /* of FLAG_INTEGER; the field is int64_t when high exceeds int */
+} flag;
+
+extern const verb verbs[];
+extern const int n_verbs;
+extern const flag flags[];
+extern const int n_flags;
+
+/* UVK_USAGE when the line makes no sense. With --help or --version nothing else is checked. Release with options_free. */
+uvk_status options_parse(int argc, char **argv, options *out, uvk_error *err);
+void options_free(options *o);
+
+/* Help on stdout: of one verb, or of the program when verb is NULL. */
+void help_print(const verb *v);
+
+/* The verbs. */
+uvk_status verb_devices(const options *o);
+uvk_status verb_info(const options *o);
+uvk_status verb_explain(const options *o);
+uvk_status verb_query(const options *o);
+uvk_status verb_prune(const options *o);
+
+#endif

@@ -1,0 +1,110 @@
+/* --png: which pictures an input gets. With many targets one sheet shows them all, and a few get a picture of their own. */
+#include "explain.h"
+#include "heatmap.h"
+#include "messages.h"
+#include "text.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+
+enum { MANY = 16, SIDE = 4 };
+
+/* mkdir -p */
+static uvk_status make_folder(const char *path, uvk_error *err)
+{
+    char *part = text_copy(path);
+    int failure = 0;
+    for (char *c = part + 1;; c++) {
+        if (*c && *c != '/')
+            continue;
+        char end = *c;
+        *c = '\0';
+        failure = mkdir(part, 0777) == 0 || errno == EEXIST ? 0 : errno;
+        *c = end;
+        if (!end || failure)
+            break;
+    }
+    free(part);
+    return failure ? uvk_fail(err, UVK_FAILED, "%s: cannot be made (%s)", path, strerror(failure)) : UVK_OK;
+}
+
+/* The targets that get a picture of their own; owned by the caller. */
+static target_list chosen(const target_list *all, const uvk_model_info *model)
+{
+    target_list out;
+    if (!all->listed && all->count > MANY) {
+        targets_spread(all, model, SIDE, &out);
+        return out;
+    }
+    out = *all;
+    out.tokens = text_alloc((size_t)all->count, sizeof *out.tokens);
+    memcpy(out.tokens, all->tokens, (size_t)all->count * sizeof *out.tokens);
+    return out;
+}
+
+uvk_status pictures_prepare(const explain_job *job, uvk_error *err)
+{
+    target_list some = chosen(&job->targets, job->info);
+    if (some.count < job->targets.count)
+        note("--png: the sheet shows all %d targets, %d of them get a picture of their own; --tokens chooses others", job->targets.count, some.count);
+    targets_free(&some);
+    return make_folder(job->o->png, err);
+}
+
+static uvk_status write_sheet(const explain_job *job, const explained *r, const backdrop *b, const char *stem, const float *scores, uvk_error *err)
+{
+    int n = job->info->tokens - job->info->special;
+    const float **maps = text_alloc((size_t)n, sizeof *maps);
+    for (int k = 0; k < r->targets.count; k++)
+        if (r->targets.tokens[k] >= job->info->special)
+            maps[r->targets.tokens[k] - job->info->special] = scores + (size_t)k * (size_t)n;
+    char *name = text_format("%s.sheet.png", stem), *path = text_join_path(job->o->png, name);
+    uvk_status status = sheet_write(path, b, maps, err);
+    free(path);
+    free(name);
+    free(maps);
+    return status;
+}
+
+static uvk_status write_overlays(const explain_job *job, const explained *r, const backdrop *b, const char *stem, const float *scores, uvk_error *err)
+{
+    int n = job->info->tokens - job->info->special;
+    target_list some = chosen(&r->targets, job->info);
+    uvk_status status = UVK_OK;
+    for (int k = 0, next = 0; next < some.count && status == UVK_OK; k++) {
+        int target = r->targets.tokens[k];
+        if (target != some.tokens[next]) /* some is in the order of all */
+            continue;
+        char *name = text_format("%s.tok%d.png", stem, target), *path = text_join_path(job->o->png, name);
+        int place = target < job->info->special ? -1 : target - job->info->special;
+        status = heatmap_write(path, b, scores + (size_t)k * (size_t)n, place, err);
+        free(path);
+        free(name);
+        next++;
+    }
+    targets_free(&some);
+    return status;
+}
+
+uvk_status pictures_write(const explain_job *job, const explained *r, uvk_error *err)
+{
+    size_t n = (size_t)(job->info->tokens - job->info->special), count = (size_t)r->targets.count;
+    float *scores = malloc(n * count * sizeof *scores);
+    if (!scores)
+        return uvk_fail_memory(err, n * count * sizeof *scores, "the maps");
+    for (int k = 0; k < r->targets.count; k++)
+        explain_map(job, r, k, scores + (size_t)k * n, NULL);
+    char *stem = text_stem(r->path);
+    backdrop b;
+    uvk_status status = backdrop_open(job->info, r->input, &b, err);
+    if (status == UVK_OK && r->targets.count > MANY)
+        status = write_sheet(job, r, &b, stem, scores, err);
+    if (status == UVK_OK)
+        status = write_overlays(job, r, &b, stem, scores, err);
+    backdrop_close(&b);
+    free(stem);
+    free(scores);
+    return status;
+}

@@ -1,0 +1,72 @@
+#include "progress.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+enum { BAR = 24 };
+
+static struct {
+    bool active, drawn;
+    long total;
+    const char *unit;
+    double started, last;
+} progress;
+
+double seconds_now(void)
+{
+    struct timespec now;
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return (double)now.tv_sec + 1e-9 * (double)now.tv_nsec;
+}
+
+void progress_start(long total, const char *unit, bool quiet)
+{
+    const char *terminal = getenv("TERM");
+    progress.active = !quiet && total > 0 && isatty(STDERR_FILENO) && terminal && strcmp(terminal, "dumb") != 0;
+    progress.total = total;
+    progress.unit = unit;
+    progress.started = seconds_now();
+    progress.last = 0;
+}
+
+static void print_remaining(double seconds)
+{
+    long left = (long)(seconds + 0.5);
+    if (left >= 3600)
+        fprintf(stderr, "%ld:%02ld:%02ld left", left / 3600, left / 60 % 60, left % 60);
+    else
+        fprintf(stderr, "%ld:%02ld left", left / 60, left % 60);
+}
+
+void progress_update(long done, const char *name)
+{
+    double now = seconds_now();
+    if (!progress.active || (now - progress.last < 0.1 && done < progress.total))
+        return;
+    double rate = (double)done / (now - progress.started + 1e-9);
+    int filled = (int)(BAR * (double)done / (double)progress.total);
+    fprintf(stderr, "\r[%.*s%*s] %3d%%  ", filled, "========================", BAR - filled, "", (int)(100.0 * (double)done / (double)progress.total));
+    if (done > 0) {
+        fprintf(stderr, "%.1f %s/s  ", rate, progress.unit);
+        print_remaining((double)(progress.total - done) / rate);
+    }
+    fprintf(stderr, "  %.40s\033[K", name);
+    progress.last = now;
+    progress.drawn = true;
+}
+
+void progress_hide(void)
+{
+    if (progress.drawn)
+        fputs("\r\033[K", stderr);
+    progress.drawn = false;
+}
+
+void progress_end(void)
+{
+    progress_hide();
+    progress.active = false;
+}

@@ -1,0 +1,18 @@
+/* A bar with rate and remaining time on the terminal's last line; nothing where stderr is not a terminal. */
+#ifndef UVK_CLI_PROGRESS_H
+#define UVK_CLI_PROGRESS_H
+
+#include <stdbool.h>
+
+/* The whole run is total units (targets over all inputs). quiet: no bar. */
+void progress_start(long total, const char *unit, bool quiet);
+/* done units so far; name is what is being worked on. Draws at most ten times a second. */
+void progress_update(long done, const char *name);
+/* Clears the line before another message is printed; the next update draws it again. */
+void progress_hide(void);
+void progress_end(void);
+
+/* Seconds of a clock that only goes forward. */
+double seconds_now(void);
+
+#endif

@@ -1,0 +1,84 @@
+/* ultravk query and ultravk prune: a database, no device. */
+#include "db.h"
+#include "messages.h"
+#include "options.h"
+
+#include <cjson/cJSON.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+static void list_named(bool json)
+{
+    int n;
+    const uvk_db_named *named = uvk_db_named_queries(&n);
+    cJSON *list = cJSON_CreateArray();
+    for (int i = 0; i < n; i++) {
+        cJSON *one = cJSON_CreateObject();
+        cJSON_AddStringToObject(one, "name", named[i].name);
+        cJSON_AddStringToObject(one, "description", named[i].description);
+        cJSON_AddStringToObject(one, "sql", named[i].sql);
+        cJSON_AddItemToArray(list, one);
+        if (!json)
+            printf("%-20s %s\n", named[i].name, named[i].description);
+    }
+    char *text = json ? cJSON_Print(list) : NULL;
+    if (text)
+        puts(text);
+    cJSON_free(text);
+    cJSON_Delete(list);
+}
+
+static uvk_status check_query(const options *o, uvk_error *err)
+{
+    int rest = o->n_arguments - 1;
+    if (o->list + (o->named != NULL) > 1)
+        return uvk_fail(err, UVK_USAGE, "query: --list and --named exclude each other");
+    if (!o->named && !o->list && rest == 0)
+        return uvk_fail(err, UVK_USAGE, "query: no SQL given (in quotes; or --named NAME, or --list)");
+    if (!o->named && rest > 1)
+        return uvk_fail(err, UVK_USAGE, "query: unexpected argument %s (the SQL is one argument, in quotes)", o->arguments[2]);
+    if (o->list && rest)
+        return uvk_fail(err, UVK_USAGE, "query: unexpected argument %s (--list takes none)", o->arguments[1]);
+    return UVK_OK;
+}
+
+uvk_status verb_query(const options *o)
+{
+    uvk_error err;
+    uvk_db_format format = o->json ? UVK_DB_JSON : (uvk_db_format)o->format;
+    const char *path = o->arguments[0];
+    uvk_status status = check_query(o, &err);
+    if (status == UVK_OK && o->list)
+        list_named(format == UVK_DB_JSON || format == UVK_DB_JSONL);
+    else if (status == UVK_OK && o->named)
+        status = uvk_db_query_named(path, o->named, o->arguments + 1, o->n_arguments - 1, format, stdout, &err);
+    else if (status == UVK_OK)
+        status = uvk_db_query(path, o->arguments[1], format, stdout, &err);
+    return status == UVK_OK ? UVK_OK : complain(&err);
+}
+
+static void print_warning(void *user, const char *line)
+{
+    (void)user;
+    warn("%s", line);
+}
+
+uvk_status verb_prune(const options *o)
+{
+    uvk_error err;
+    uvk_db *db = NULL;
+    const char *path = o->arguments[0];
+    uvk_status status = UVK_OK;
+    if (access(path, F_OK) != 0) /* opening would make one */
+        status = uvk_fail(&err, UVK_BAD_INPUT, "%s: no such database", path);
+    if (status == UVK_OK)
+        status = uvk_db_open(path, print_warning, NULL, &db, &err);
+    if (status == UVK_OK)
+        status = uvk_db_prune(db, o->run, &err);
+    uvk_db_close(db);
+    if (status != UVK_OK)
+        return complain(&err);
+    note("run %lld is deleted from %s", (long long)o->run, path);
+    return UVK_OK;
+}

@@ -1,0 +1,173 @@
+#include "rows_file.h"
+
+#include "explain.h"
+#include "npy.h"
+#include "text.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+typedef struct rows_entry {
+    int index;          /* K of input_K */
+    char *path;         /* UTF-8 */
+    float *rows;
+    target_list targets;
+} rows_entry;
+
+uvk_status output_check(const char *path, uvk_error *err)
+{
+    struct stat info;
+    if (stat(path, &info) == 0) {
+        if (!S_ISREG(info.st_mode))
+            return uvk_fail(err, UVK_FAILED, "%s: cannot be written (not a plain file)", path);
+        return access(path, W_OK) == 0 ? UVK_OK : uvk_fail(err, UVK_FAILED, "%s: cannot be written (%s)", path, strerror(errno));
+    }
+    char *folder = text_copy(path), *slash = strrchr(folder, '/');
+    if (slash)
+        slash[slash == folder] = '\0';
+    bool good = access(slash ? folder : ".", W_OK | X_OK) == 0;
+    free(folder);
+    return good ? UVK_OK : uvk_fail(err, UVK_FAILED, "%s: cannot be written (its folder: %s)", path, strerror(errno));
+}
+
+static uvk_status check_name(const char *name, const char *path, bool npy_too, int n_inputs, uvk_error *err)
+{
+    bool npy = npy_too && text_has_extension(path, ".npy");
+    if (!npy && !text_has_extension(path, ".safetensors"))
+        return uvk_fail(err, UVK_USAGE, "--%s %s: expected a name that ends in %s.safetensors", name, path, npy_too ? ".npy or " : "");
+    if ((npy || !npy_too) && n_inputs > 1)
+        return uvk_fail(err, UVK_USAGE, "--%s %s takes one input (found %d%s)", name, path, n_inputs, npy ? "; .safetensors holds any number" : "");
+    return output_check(path, err);
+}
+
+uvk_status rows_file_check(const explain_job *job, uvk_error *err)
+{
+    const options *o = job->o;
+    uvk_status status = o->out ? check_name("out", o->out, true, job->inputs.count, err) : UVK_OK;
+    if (status == UVK_OK && o->dump_hidden)
+        status = check_name("dump-hidden", o->dump_hidden, false, job->inputs.count, err);
+    return status;
+}
+
+uvk_status rows_file_add(explain_job *job, explained *r, uvk_error *err)
+{
+    rows_file *file = &job->rows;
+    if (text_has_extension(job->o->out, ".npy")) {
+        uint64_t shape[2] = {(uint64_t)r->targets.count, (uint64_t)job->info->tokens};
+        return uvk_npy_save_f32(job->o->out, r->rows, 2, shape, err);
+    }
+    if (file->count == file->capacity) {
+        file->capacity = file->capacity ? 2 * file->capacity : 16;
+        file->entries = text_grow(file->entries, (size_t)file->capacity, sizeof *file->entries);
+    }
+    rows_entry *entry = &file->entries[file->count++];
+    *entry = (rows_entry){.index = r->index, .path = text_utf8(r->path), .rows = r->rows, .targets = r->targets};
+    entry->targets.tokens = text_alloc((size_t)r->targets.count, sizeof *entry->targets.tokens);
+    memcpy(entry->targets.tokens, r->targets.tokens, (size_t)r->targets.count * sizeof *entry->targets.tokens);
+    r->rows = NULL;
+    return UVK_OK;
+}
+
+/* Key and value pairs that are freed together. */
+typedef struct metadata {
+    char **text;
+    size_t pairs;
+} metadata;
+
+static void add_pair(metadata *m, char *key, char *value)
+{
+    m->text = text_grow(m->text, 2 * (m->pairs + 1), sizeof *m->text);
+    m->text[2 * m->pairs] = key;
+    m->text[2 * m->pairs + 1] = value;
+    m->pairs++;
+}
+
+static metadata describe(const explain_job *job)
+{
+    const options *o = job->o;
+    metadata m = {0};
+    add_pair(&m, text_copy("producer"), text_format("ultravk %s", uvk_version()));
+    add_pair(&m, text_copy("model"), text_utf8(job->info->name));
+    add_pair(&m, text_copy("model_sha256"), text_copy(job->info->sha256));
+    add_pair(&m, text_copy("layer"), text_format("%d", job->layer));
+    add_pair(&m, text_copy("first_block"), text_format("%d", job->first_block));
+    add_pair(&m, text_copy("scalar"), text_copy(scalar_names[o->scalar]));
+    add_pair(&m, text_copy("order"), text_copy(order_names[o->order]));
+    add_pair(&m, text_copy("normalize"), text_copy(normalize_names[o->normalize]));
+    for (int i = 0; i < job->rows.count; i++)
+        add_pair(&m, text_format("input_%d", job->rows.entries[i].index), text_copy(job->rows.entries[i].path));
+    return m;
+}
+
+static void metadata_free(metadata *m)
+{
+    for (size_t i = 0; i < 2 * m->pairs; i++)
+        free(m->text[i]);
+    free(m->text);
+}
+
+static void tensors_free(uvk_tensor_out *tensors, size_t n)
+{
+    for (size_t i = 0; i < n; i++)
+        free((char *)tensors[i].name);
+    free(tensors);
+}
+
+uvk_status rows_file_finish(explain_job *job, uvk_error *err)
+{
+    const rows_file *file = &job->rows;
+    if (!file->count)
+        return UVK_OK;
+    size_t n = 2 * (size_t)file->count;
+    uvk_tensor_out *tensors = text_alloc(n, sizeof *tensors);
+    for (int i = 0; i < file->count; i++) {
+        const rows_entry *e = &file->entries[i];
+        uint64_t count = (uint64_t)e->targets.count;
+        tensors[2 * i] = (uvk_tensor_out){.name = text_format("input_%d.rows", e->index), .dtype = UVK_F32, .rank = 2,
+                                          .shape = {count, (uint64_t)job->info->tokens}, .data = e->rows};
+        tensors[2 * i + 1] = (uvk_tensor_out){.name = text_format("input_%d.targets", e->index), .dtype = UVK_I32, .rank = 1,
+                                              .shape = {count}, .data = e->targets.tokens};
+    }
+    metadata m = describe(job);
+    uvk_status status = uvk_safetensors_write(job->o->out, tensors, n, (const char *const *)m.text, m.pairs, err);
+    metadata_free(&m);
+    tensors_free(tensors, n);
+    return status;
+}
+
+void rows_file_free(rows_file *file)
+{
+    for (int i = 0; i < file->count; i++) {
+        free(file->entries[i].path);
+        free(file->entries[i].rows);
+        targets_free(&file->entries[i].targets);
+    }
+    free(file->entries);
+}
+
+uvk_status hidden_file_write(const explain_job *job, uvk_error *err)
+{
+    const uvk_model_info *model = job->info;
+    size_t layers = (size_t)model->layers + 1, each = (size_t)model->tokens * (size_t)model->width;
+    float *hidden = malloc(layers * each * sizeof *hidden);
+    if (!hidden)
+        return uvk_fail_memory(err, layers * each * sizeof *hidden, "the residual streams");
+    uvk_tensor_out *tensors = text_alloc(layers, sizeof *tensors);
+    uvk_status status = UVK_OK;
+    for (size_t l = 0; l < layers; l++) {
+        tensors[l] = (uvk_tensor_out){.name = text_format("z%zu", l + 1), .dtype = UVK_F32, .rank = 2,
+                                      .shape = {(uint64_t)model->tokens, (uint64_t)model->width}, .data = hidden + l * each};
+        if (status == UVK_OK)
+            status = uvk_hidden(job->session, (int)l + 1, hidden + l * each, err);
+    }
+    const char *pairs[] = {"model_sha256", model->sha256};
+    if (status == UVK_OK)
+        status = uvk_safetensors_write(job->o->dump_hidden, tensors, layers, pairs, 1, err);
+    tensors_free(tensors, layers);
+    free(hidden);
+    return status;
+}

@@ -1,0 +1,13 @@
+/* Ctrl-C and SIGTERM: what is finished is kept, the program ends with 5. */
+#ifndef UVK_CLI_SIGNALS_H
+#define UVK_CLI_SIGNALS_H
+
+#include <stdbool.h>
+
+/* From here on either signal ends the program at once, and a closed pipe is an error of write() and no signal. */
+void signals_install(void);
+/* From here on the first signal only sets interrupted(); two seconds later, or at the second signal, the program ends anyway. */
+void signals_defer(void);
+bool interrupted(void);
+
+#endif

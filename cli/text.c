@@ -1,0 +1,114 @@
+#include "text.h"
+
+#include "ultravk.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+
+static void *or_die(void *memory)
+{
+    if (memory)
+        return memory;
+    fputs("ultravk: out of memory\n", stderr);
+    exit(UVK_FAILED);
+}
+
+void *text_alloc(size_t count, size_t size)
+{
+    return or_die(calloc(count ? count : 1, size ? size : 1));
+}
+
+void *text_grow(void *old, size_t count, size_t size)
+{
+    size_t bytes;
+    if (__builtin_mul_overflow(count, size, &bytes))
+        return or_die(NULL);
+    return or_die(realloc(old, bytes ? bytes : 1));
+}
+
+char *text_copy(const char *text)
+{
+    return or_die(strdup(text));
+}
+
+char *text_format(const char *format, ...)
+{
+    va_list args, again;
+    va_start(args, format);
+    va_copy(again, args);
+    int length = vsnprintf(NULL, 0, format, args);
+    va_end(args);
+    char *out = text_alloc((size_t)length + 1, 1);
+    vsnprintf(out, (size_t)length + 1, format, again);
+    va_end(again);
+    return out;
+}
+
+/* Length of the UTF-8 sequence at s, 0 when it is not one (overlong, surrogate, cut short, beyond U+10FFFF). */
+static size_t utf8_sequence(const unsigned char *s)
+{
+    if (s[0] < 0x80)
+        return 1;
+    size_t length = s[0] >= 0xf0 ? 4 : s[0] >= 0xe0 ? 3 : 2;
+    if (s[0] < 0xc2 || s[0] > 0xf4)
+        return 0;
+    for (size_t i = 1; i < length; i++)
+        if ((s[i] & 0xc0) != 0x80)
+            return 0;
+    if ((s[0] == 0xe0 && s[1] < 0xa0) || (s[0] == 0xed && s[1] > 0x9f) || (s[0] == 0xf0 && s[1] < 0x90) || (s[0] == 0xf4 && s[1] > 0x8f))
+        return 0;
+    return length;
+}
+
+char *text_utf8(const char *bytes)
+{
+    char *out = text_alloc(strlen(bytes) * 3 + 1, 1), *end = out;
+    for (const unsigned char *s = (const unsigned char *)bytes; *s;) {
+        size_t length = utf8_sequence(s);
+        memcpy(end, length ? (const char *)s : "\xef\xbf\xbd", length ? length : 3);
+        end += length ? length : 3;
+        s += length ? length : 1;
+    }
+    return out;
+}
+
+const char *text_bytes(uint64_t bytes, char out[32])
+{
+    static const char *const units[] = {"B", "KiB", "MiB", "GiB", "TiB"};
+    double value = (double)bytes;
+    size_t unit = 0;
+    for (; value >= 1024 && unit + 1 < sizeof units / sizeof *units; unit++)
+        value /= 1024;
+    snprintf(out, 32, "%.*f %s", unit && value < 10 ? 1 : 0, value, units[unit]);
+    return out;
+}
+
+const char *text_base_name(const char *path)
+{
+    const char *slash = strrchr(path, '/');
+    return slash ? slash + 1 : path;
+}
+
+char *text_stem(const char *path)
+{
+    char *stem = text_copy(text_base_name(path));
+    char *dot = strrchr(stem, '.');
+    if (dot && dot != stem)
+        *dot = '\0';
+    return stem;
+}
+
+char *text_join_path(const char *directory, const char *name)
+{
+    size_t length = strlen(directory);
+    return text_format("%s%s%s", directory, length && directory[length - 1] == '/' ? "" : "/", name);
+}
+
+int text_has_extension(const char *path, const char *extension)
+{
+    size_t length = strlen(path), tail = strlen(extension);
+    return length > tail && strcasecmp(path + length - tail, extension) == 0;
+}
