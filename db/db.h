@@ -94,7 +94,9 @@ typedef struct uvk_db_result {
 
 /* Writes one input in one transaction, run_input status "done"; replaces what this run had of that input. Whole or not at all. */
 uvk_status uvk_db_write(uvk_db *db, const uvk_db_result *result, uvk_error *err);
-/* Records an input that failed or was skipped (status: "failed" | "skipped"), with one line of reason. */
+/* Records an input that failed or was skipped (status: "failed" | "skipped"), with one line of reason. What the run has of an
+ * input that is done stays as it is. A file that could not be read has sha256 NULL; when a later uvk_db_write of that run
+ * brings the same name and path, this record goes. */
 uvk_status uvk_db_write_failure(uvk_db *db, int64_t run_id, const uvk_db_input *input, const char *status, const char *reason, uvk_error *err);
 
 /* Deletes a run and all that only it used (sequences, tokens, inputs, the model when no run is left). UVK_BAD_INPUT when there
@@ -108,8 +110,9 @@ typedef enum uvk_db_format { UVK_DB_TABLE, UVK_DB_CSV, UVK_DB_JSON, UVK_DB_JSONL
  * position; a failing read or write to out: UVK_FAILED. */
 uvk_status uvk_db_query(const char *path, const char *sql, uvk_db_format format, FILE *out, uvk_error *err);
 
-/* Named queries: name, one-line description, and the parameters ("run", "image", ...) that it takes. */
-typedef struct uvk_db_named { const char *name, *description, *sql; } uvk_db_named;
+/* Named queries. parameters is for people and names them all, those in [] may be left out: "image [token] [top=10]"; "" when
+ * there are none. */
+typedef struct uvk_db_named { const char *name, *description, *parameters, *sql; } uvk_db_named;
 const uvk_db_named *uvk_db_named_queries(int *n);
 /* params: "key=value" strings, bound to :key. An unknown name or a missing or unknown parameter: UVK_USAGE. */
 uvk_status uvk_db_query_named(const char *path, const char *name, const char *const *params, int n_params, uvk_db_format format, FILE *out, uvk_error *err);

@@ -1,0 +1,18 @@
+/* The parts of a query: what SQL may do, and how rows are printed. Private to db/. */
+#ifndef UVK_DB_QUERY_H
+#define UVK_DB_QUERY_H
+
+#include "sql.h"
+
+/* From here on the connection only reads. */
+int uvk_authorize_reading(sqlite3 *sqlite);
+
+/* Prints the rows of a bound statement. UVK_USAGE when SQL fails on the data, UVK_FAILED when reading or printing fails. */
+uvk_status uvk_print_rows(uvk_db *db, sqlite3_stmt *statement, uvk_db_format format, FILE *out, uvk_error *err);
+/* What the last SQL error of db is: the user's (UVK_USAGE) or the file's (UVK_FAILED). */
+uvk_status uvk_query_fail(uvk_db *db, uvk_error *err);
+
+/* Opens for reading, checked, in the schema of this version, limited to reading. */
+uvk_status uvk_query_open(const char *path, uvk_db **out, uvk_error *err);
+
+#endif
