@@ -97,8 +97,13 @@ static float rounded(float x, fixture_dtype dtype)
 
 fixture_spec fixture_default(void)
 {
-    return (fixture_spec){.layers = 2, .width = 24, .heads = 3, .mlp = 40, .patch = 4, .image = 12, .seed = 1,
-                          .dtype = FIXTURE_F32, .prefix = "", .act = "gelu", .eps = 1e-12};
+    return fixture_shape(2, 24, 3, 40, 4, 12);
+}
+
+fixture_spec fixture_shape(int layers, int width, int heads, int mlp, int patch, int image)
+{
+    return (fixture_spec){.layers = layers, .width = width, .heads = heads, .mlp = mlp, .patch = patch, .image = image,
+                          .seed = 1, .dtype = FIXTURE_F32, .prefix = "", .act = "gelu", .eps = 1e-12};
 }
 
 int fixture_tokens(const fixture_spec *spec)

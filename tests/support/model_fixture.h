@@ -21,6 +21,8 @@ typedef struct fixture_spec {
 
 /* What make_model makes when nothing else is asked for. */
 fixture_spec fixture_default(void);
+/* The same in another shape. */
+fixture_spec fixture_shape(int layers, int width, int heads, int mlp, int patch, int image);
 
 typedef struct fixture_tensor {
     char name[96]; /* without the prefix */

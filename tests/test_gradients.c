@@ -1,0 +1,318 @@
+/* What the device computes against a forward pass in double precision and its central differences. No derivative is
+ * written down on this side. */
+#include <math.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "reference_vit.h"
+#include "rig.h"
+
+/* ---- Hidden states ---------------------------------------------------------------------------------------------------- */
+
+/* Every token's z within 1e-5 of the token's largest component. */
+static void expect_hidden(const rig *r, const reference *ref, int layer)
+{
+    const int n = fixture_tokens(&r->fixture->spec), d = r->fixture->spec.width;
+    const double *const expected = reference_hidden(ref, layer);
+    float *const z = malloc((size_t)n * (size_t)d * sizeof *z);
+    uvk_error err;
+    assert_non_null(z);
+    rig_expect(uvk_hidden(r->session, layer, z, &err), &err);
+    for (int i = 0; i < n; i++) {
+        double largest = 0, worst = 0;
+        for (int k = i * d; k < (i + 1) * d; k++) {
+            largest = fmax(largest, fabs(expected[k]));
+            worst = fmax(worst, fabs(z[k] - expected[k]));
+        }
+        if (!(worst <= 1e-5 * largest))
+            fail_msg("layer %d, token %d: off by %g of %g", layer, i, worst, largest);
+    }
+    free(z);
+}
+
+static void expect_all_hidden(const fixture_spec *spec)
+{
+    rig r;
+    rig_open(&r, spec);
+    reference *const ref = reference_create(r.fixture);
+    assert_non_null(ref);
+    for (int layer = 1; layer <= spec->layers + 1; layer++)
+        expect_hidden(&r, ref, layer);
+    reference_free(ref);
+    rig_close(&r);
+}
+
+static void test_hidden_of_odd_shapes(void **state)
+{
+    (void)state;
+    const fixture_spec specs[] = {fixture_shape(1, 3, 3, 1, 1, 1),    fixture_shape(2, 24, 3, 40, 4, 12),
+                                  fixture_shape(3, 33, 3, 50, 5, 20), fixture_shape(2, 40, 5, 37, 3, 15),
+                                  fixture_shape(12, 15, 5, 61, 2, 18), fixture_shape(1, 70, 1, 9, 7, 7)};
+    for (size_t i = 0; i < sizeof specs / sizeof *specs; i++)
+        expect_all_hidden(&specs[i]);
+}
+
+/* The files say the same in every form that they come in. */
+static void test_hidden_of_every_file_form(void **state)
+{
+    (void)state;
+    static const fixture_dtype dtypes[] = {FIXTURE_F32, FIXTURE_F16, FIXTURE_BF16};
+    for (int form = 0; form < 6; form++) {
+        fixture_spec spec = fixture_default();
+        spec.dtype = dtypes[form / 2];
+        spec.shard = form % 2 ? 5000 : 0;
+        spec.prefix = form % 2 ? "vit." : "";
+        spec.eps = form % 2 ? 1e-3 : 1e-12;
+        expect_all_hidden(&spec);
+    }
+}
+
+/* ---- Gradients: differences of every scalar of a model, with respect to all that can be moved --------------------------- */
+
+typedef struct differences {
+    int layers, heads, tokens, width;
+    size_t scalars;    /* 2 L n of them: sum and energy of every token of layers 2..L+1 */
+    double *attention; /* [L, H, n, n, scalars] */
+    double *input;     /* [n, d, scalars] */
+} differences;
+
+static size_t attention_count(const differences *d, int blocks)
+{
+    return (size_t)blocks * (size_t)d->heads * (size_t)d->tokens * (size_t)d->tokens;
+}
+
+static size_t input_count(const differences *d)
+{
+    return (size_t)d->tokens * (size_t)d->width;
+}
+
+static void take_differences(differences *d, reference *ref)
+{
+    const int n = d->tokens;
+    for (size_t i = 0; i < attention_count(d, d->layers); i++) {
+        const int row = (int)(i / (size_t)n);
+        const reference_move where = {.block = row / n / d->heads + 1, .head = row / n % d->heads, .row = row % n, .column = (int)(i % (size_t)n)};
+        reference_difference(ref, &where, d->attention + i * d->scalars);
+    }
+    for (size_t i = 0; i < input_count(d); i++) {
+        const reference_move where = {.row = (int)(i / (size_t)d->width), .column = (int)(i % (size_t)d->width)};
+        reference_difference(ref, &where, d->input + i * d->scalars);
+    }
+}
+
+static differences differences_of(reference *ref, const fixture_spec *spec)
+{
+    differences d = {.layers = spec->layers, .heads = spec->heads, .tokens = fixture_tokens(spec), .width = spec->width};
+    d.scalars = 2 * (size_t)d.layers * (size_t)d.tokens;
+    d.attention = malloc(attention_count(&d, d.layers) * d.scalars * sizeof *d.attention);
+    d.input = malloc(input_count(&d) * d.scalars * sizeof *d.input);
+    assert_non_null(d.attention);
+    assert_non_null(d.input);
+    take_differences(&d, ref);
+    return d;
+}
+
+static void free_differences(differences *d)
+{
+    free(d->attention);
+    free(d->input);
+}
+
+/* ---- Gradients: the comparison ------------------------------------------------------------------------------------------ */
+
+/* Entries of one array to compare: one scalar's differences over c, and what the device says. */
+typedef struct comparison {
+    const double *expected; /* entry i is expected[i * stride] / c */
+    size_t stride;
+    double c;
+    const float *found;
+    size_t count;
+} comparison;
+
+/* Every entry within 1e-3 of itself or, where it is below 1% of the largest, within 1e-3 of that. Returns how many are
+ * above 1%, or -1 when one is out of bounds. */
+static int compare(const comparison *x)
+{
+    double largest = 0;
+    for (size_t i = 0; i < x->count; i++)
+        largest = fmax(largest, fabs(x->expected[i * x->stride] / x->c));
+    int above = 0;
+    for (size_t i = 0; i < x->count; i++) {
+        const double expected = x->expected[i * x->stride] / x->c, bound = 1e-3 * fmax(fabs(expected), 0.01 * largest);
+        if (!(fabs(x->found[i] - expected) <= bound))
+            return -1;
+        above += fabs(expected) > 0.01 * largest;
+    }
+    return above;
+}
+
+typedef struct gradients {
+    float *attention, *input;
+} gradients;
+
+static gradients gradients_of(const rig *r, const differences *d, const uvk_explain_params *params)
+{
+    gradients g = {malloc(attention_count(d, params->layer - 1) * sizeof *g.attention), malloc(input_count(d) * sizeof *g.input)};
+    uvk_error err;
+    assert_non_null(g.attention);
+    assert_non_null(g.input);
+    rig_expect(uvk_gradients(r->session, params, g.attention, g.input, &err), &err);
+    return g;
+}
+
+static void free_gradients(gradients *g)
+{
+    free(g->attention);
+    free(g->input);
+}
+
+static size_t scalar_index(const differences *d, const uvk_explain_params *params)
+{
+    return (size_t)(((params->scalar == UVK_ENERGY) * d->layers + params->layer - 2) * d->tokens + params->targets[0]);
+}
+
+static double constant(const reference *ref, const uvk_explain_params *params)
+{
+    return params->normalize == UVK_NORM ? reference_length(ref, params->layer, params->targets[0]) : 1;
+}
+
+/* Every block and head has a largest entry of its own to be compared with. */
+static comparison compare_head(const differences *d, const reference *ref, const uvk_explain_params *params, const gradients *g, int head)
+{
+    const size_t count = (size_t)d->tokens * (size_t)d->tokens, first = (size_t)head * count;
+    return (comparison){.expected = d->attention + first * d->scalars + scalar_index(d, params), .stride = d->scalars,
+                        .c = constant(ref, params), .found = g->attention + first, .count = count};
+}
+
+static comparison compare_input(const differences *d, const reference *ref, const uvk_explain_params *params, const gradients *g)
+{
+    return (comparison){.expected = d->input + scalar_index(d, params), .stride = d->scalars, .c = constant(ref, params),
+                        .found = g->input, .count = input_count(d)};
+}
+
+/* Returns how many entries above 1% were compared. */
+static int expect_gradients(const rig *r, const differences *d, const reference *ref, const uvk_explain_params *params)
+{
+    gradients g = gradients_of(r, d, params);
+    int compared = 0;
+    for (int head = 0; head < (params->layer - 1) * d->heads; head++) {
+        const comparison x = compare_head(d, ref, params, &g, head);
+        const int above = compare(&x);
+        if (above < 0)
+            fail_msg("layer %d, target %d, scalar %d, normalize %d: d f / d A(%d,%d) is wrong", params->layer, params->targets[0],
+                     (int)params->scalar, (int)params->normalize, head / d->heads + 1, head % d->heads);
+        compared += above;
+    }
+    const comparison x = compare_input(d, ref, params, &g);
+    const int above = compare(&x);
+    if (above < 0)
+        fail_msg("layer %d, target %d, scalar %d, normalize %d: d f / d z(1) is wrong", params->layer, params->targets[0],
+                 (int)params->scalar, (int)params->normalize);
+    free_gradients(&g);
+    return compared + above;
+}
+
+/* Every layer of a model, four targets, both scalars, with c and without. */
+static int expect_all_gradients(const fixture_spec *spec)
+{
+    rig r;
+    rig_open(&r, spec);
+    reference *const ref = reference_create(r.fixture);
+    assert_non_null(ref);
+    differences d = differences_of(ref, spec);
+    const int32_t targets[] = {0, 1, d.tokens / 2, d.tokens - 1};
+    int compared = 0;
+    for (int layer = 2; layer <= spec->layers + 1; layer++)
+        for (int c = 0; c < 16; c++) {
+            const uvk_explain_params params = {.layer = layer, .scalar = c % 2 ? UVK_ENERGY : UVK_SUM,
+                                               .normalize = c / 2 % 2 ? UVK_NO_NORM : UVK_NORM, .targets = &targets[c / 4], .n_targets = 1};
+            compared += expect_gradients(&r, &d, ref, &params);
+        }
+    free_differences(&d);
+    reference_free(ref);
+    rig_close(&r);
+    return compared;
+}
+
+static void test_gradients(void **state)
+{
+    (void)state;
+    const fixture_spec specs[] = {fixture_shape(3, 33, 3, 50, 4, 16), fixture_shape(2, 40, 5, 37, 3, 9),
+                                  fixture_shape(1, 24, 3, 40, 5, 25), fixture_shape(4, 15, 3, 31, 2, 4)};
+    for (size_t i = 0; i < sizeof specs / sizeof *specs; i++) {
+        const int compared = expect_all_gradients(&specs[i]);
+        print_message("%d tokens, %d blocks: %d entries above 1%% of the largest compared\n", fixture_tokens(&specs[i]), specs[i].layers, compared);
+        assert_true(compared >= 200);
+    }
+}
+
+/* ---- The comparison itself ---------------------------------------------------------------------------------------------- */
+
+/* The entry that is the smallest of those above 1% of the largest: where a mistake is hardest to see. */
+static size_t faintest(const comparison *x)
+{
+    double largest = 0;
+    size_t at = 0;
+    for (size_t i = 0; i < x->count; i++)
+        if (fabs(x->expected[i * x->stride]) > largest) {
+            largest = fabs(x->expected[i * x->stride]);
+            at = i;
+        }
+    for (size_t i = 0; i < x->count; i++)
+        if (fabs(x->expected[i * x->stride]) > 0.01 * largest && fabs(x->expected[i * x->stride]) < fabs(x->expected[at * x->stride]))
+            at = i;
+    return at;
+}
+
+static void expect_rejection(const comparison *x, float *found)
+{
+    const size_t at = faintest(x);
+    const float right = found[at];
+    assert_true(compare(x) > 0);
+    found[at] = right * 1.01f;
+    assert_int_equal(compare(x), -1);
+    found[at] = -right;
+    assert_int_equal(compare(x), -1);
+    found[at] = NAN;
+    assert_int_equal(compare(x), -1);
+    found[at] = right;
+}
+
+static void test_planted_gradient_is_rejected(void **state)
+{
+    (void)state;
+    const fixture_spec spec = fixture_default();
+    rig r;
+    rig_open(&r, &spec);
+    reference *const ref = reference_create(r.fixture);
+    assert_non_null(ref);
+    differences d = differences_of(ref, &spec);
+    const uvk_explain_params params = {.layer = spec.layers + 1, .targets = &(int32_t){5}, .n_targets = 1};
+    gradients g = gradients_of(&r, &d, &params);
+    for (int head = 0; head < spec.layers * spec.heads; head++) {
+        const comparison x = compare_head(&d, ref, &params, &g, head);
+        expect_rejection(&x, g.attention + (x.found - g.attention));
+    }
+    const comparison x = compare_input(&d, ref, &params, &g);
+    expect_rejection(&x, g.input);
+    free_gradients(&g);
+    free_differences(&d);
+    reference_free(ref);
+    rig_close(&r);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_hidden_of_odd_shapes),
+        cmocka_unit_test(test_hidden_of_every_file_form),
+        cmocka_unit_test(test_gradients),
+        cmocka_unit_test(test_planted_gradient_is_rejected),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

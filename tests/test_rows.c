@@ -1,0 +1,468 @@
+/* Whole explanation rows against brute force, their independence of how they are computed, and the numbers of a map. */
+#include <float.h>
+#include <math.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "brute_force.h"
+#include "rig.h"
+
+/* All tokens of a model, in order. */
+static int32_t *all_tokens(int n)
+{
+    int32_t *const targets = malloc((size_t)n * sizeof *targets);
+    assert_non_null(targets);
+    for (int i = 0; i < n; i++)
+        targets[i] = i;
+    return targets;
+}
+
+static float *explain(const rig *r, const uvk_explain_params *params, uvk_cost *cost)
+{
+    const size_t count = (size_t)params->n_targets * (size_t)fixture_tokens(&r->fixture->spec);
+    float *const rows = malloc(count * sizeof *rows);
+    uvk_error err;
+    assert_non_null(rows);
+    rig_expect(uvk_explain(r->session, params, rows, cost, &err), &err);
+    return rows;
+}
+
+/* ---- Rows by brute force ------------------------------------------------------------------------------------------------ */
+
+static double off_diagonal_largest(const double *row, int n, int target)
+{
+    double largest = 0;
+    for (int j = 0; j < n; j++)
+        if (j != target)
+            largest = fmax(largest, row[j]);
+    return largest;
+}
+
+/* Every entry within 2e-5 of the largest entry off the diagonal, and within 2e-4 of the largest of its own row; the own
+ * entry, a one with something added, may be off by one float32 step more. */
+static bool rows_agree(const double *expected, const float *found, int n)
+{
+    double largest = 0;
+    for (int i = 0; i < n; i++)
+        largest = fmax(largest, off_diagonal_largest(expected + i * n, n, i));
+    for (int i = 0; i < n; i++) {
+        const double bound = fmin(2e-5 * largest, 2e-4 * off_diagonal_largest(expected + i * n, n, i));
+        for (int j = 0; j < n; j++)
+            if (!(fabs(found[i * n + j] - expected[i * n + j]) <= bound + (i == j) * FLT_EPSILON))
+                return false;
+    }
+    return true;
+}
+
+static void expect_rows(const rig *r, const brute_force *brute, const brute_row *what, double *expected)
+{
+    const int n = fixture_tokens(&r->fixture->spec);
+    int32_t *const targets = all_tokens(n);
+    const uvk_explain_params params = {
+        .layer = what->layer, .first_block = what->first_block, .scalar = what->energy ? UVK_ENERGY : UVK_SUM,
+        .order = what->formula ? UVK_FORMULA : UVK_ROLLOUT, .normalize = what->normalized ? UVK_NORM : UVK_NO_NORM,
+        .targets = targets, .n_targets = n};
+    float *const found = explain(r, &params, NULL);
+    for (int i = 0; i < n; i++)
+        brute_force_row(brute, what, i, expected + i * n);
+    if (!rows_agree(expected, found, n))
+        fail_msg("%d tokens, layer %d, blocks from %d, %s, %s, %s: rows are wrong", n, what->layer, what->first_block,
+                 what->energy ? "energy" : "sum", what->formula ? "formula" : "rollout", what->normalized ? "norm" : "none");
+    free(found);
+    free(targets);
+}
+
+/* Every layer, first block, scalar and order of one model; without c for whole products only. */
+static void expect_all_rows(const fixture_spec *spec)
+{
+    rig r;
+    rig_open(&r, spec);
+    reference *const ref = reference_create(r.fixture);
+    assert_non_null(ref);
+    brute_force *const brute = brute_force_create(ref, spec);
+    const int n = fixture_tokens(spec);
+    double *const expected = malloc((size_t)n * (size_t)n * sizeof *expected);
+    assert_non_null(brute);
+    assert_non_null(expected);
+    for (int layer = 2; layer <= spec->layers + 1; layer++)
+        for (int first = 1; first < layer; first++)
+            for (int c = 0; c < (first == 1 ? 8 : 4); c++) {
+                const brute_row what = {.layer = layer, .first_block = first, .energy = c % 2, .formula = c / 2 % 2, .normalized = c < 4};
+                expect_rows(&r, brute, &what, expected);
+            }
+    free(expected);
+    brute_force_free(brute);
+    reference_free(ref);
+    rig_close(&r);
+}
+
+static void test_rows_of_odd_shapes(void **state)
+{
+    (void)state;
+    const fixture_spec specs[] = {fixture_shape(4, 33, 3, 50, 2, 6),  fixture_shape(3, 40, 5, 37, 4, 16),
+                                  fixture_shape(2, 15, 3, 31, 3, 15), fixture_shape(1, 24, 3, 40, 5, 25),
+                                  fixture_shape(3, 35, 5, 70, 7, 14), fixture_shape(2, 3, 1, 1, 1, 1)};
+    for (size_t i = 0; i < sizeof specs / sizeof *specs; i++)
+        expect_all_rows(&specs[i]);
+}
+
+/* Neither one entry a little off nor rows of another target pass for right. */
+static void test_wrong_rows_are_rejected(void **state)
+{
+    (void)state;
+    const fixture_spec spec = fixture_shape(2, 24, 3, 40, 4, 12);
+    fixture *const f = fixture_create(&spec);
+    assert_non_null(f);
+    reference *const ref = reference_create(f);
+    assert_non_null(ref);
+    brute_force *const brute = brute_force_create(ref, &spec);
+    assert_non_null(brute);
+    enum { N = 10 };
+    double expected[N * N];
+    float found[N * N];
+    const brute_row what = {.layer = 3, .first_block = 1, .normalized = true};
+    for (int i = 0; i < N; i++)
+        brute_force_row(brute, &what, i, expected + i * N);
+    for (int i = 0; i < N * N; i++)
+        found[i] = (float)expected[i];
+    assert_true(rows_agree(expected, found, N));
+    found[3 * N + 7] += (float)(2.5e-4 * off_diagonal_largest(expected + 3 * N, N, 3));
+    assert_false(rows_agree(expected, found, N));
+    found[3 * N + 7] = (float)expected[3 * N + 7];
+    found[3 * N + 3] += 4e-5f;
+    assert_false(rows_agree(expected, found, N));
+    brute_force_free(brute);
+    reference_free(ref);
+    fixture_free(f);
+}
+
+/* ---- The same bytes, however computed --------------------------------------------------------------------------------- */
+
+static fixture_spec repeat_spec(void)
+{
+    return fixture_shape(3, 40, 5, 70, 3, 18);
+}
+
+static uvk_explain_params repeat_params(int variant, const int32_t *targets, int n)
+{
+    return (uvk_explain_params){.scalar = variant % 2 ? UVK_ENERGY : UVK_SUM, .order = variant / 2 ? UVK_FORMULA : UVK_ROLLOUT,
+                                .targets = targets, .n_targets = n};
+}
+
+/* Opens the device with room for so many targets at once, as the plan says, and no more. */
+static void reopen_for_chunk(rig *r, const uvk_explain_params *params, int chunk)
+{
+    uvk_plan plan;
+    uvk_error err;
+    rig_expect(uvk_explain_plan(r->session, params, &plan, &err), &err);
+    rig_reopen(r, plan.weights + plan.forward + (uint64_t)chunk * plan.per_target);
+}
+
+static void expect_same_bytes_for_every_chunk(rig *r, const uvk_explain_params *params, const float *expected, int n)
+{
+    static const int chunks[] = {1, 2, 3, 7, 16};
+    for (size_t i = 0; i < sizeof chunks / sizeof *chunks; i++) {
+        uvk_cost cost;
+        reopen_for_chunk(r, params, chunks[i]);
+        float *const rows = explain(r, params, &cost);
+        assert_int_equal(cost.chunk, chunks[i]);
+        assert_memory_equal(rows, expected, (size_t)n * (size_t)n * sizeof *rows);
+        assert_true(uvk_context_peak(r->context) <= uvk_context_budget(r->context));
+        free(rows);
+    }
+    rig_reopen(r, 0);
+}
+
+static void test_same_bytes_for_every_chunk(void **state)
+{
+    (void)state;
+    const fixture_spec spec = repeat_spec();
+    const int n = fixture_tokens(&spec);
+    int32_t *const targets = all_tokens(n);
+    rig r;
+    rig_open(&r, &spec);
+    for (int variant = 0; variant < 4; variant++) {
+        const uvk_explain_params params = repeat_params(variant, targets, n);
+        float *const rows = explain(&r, &params, NULL);
+        expect_same_bytes_for_every_chunk(&r, &params, rows, n);
+        free(rows);
+    }
+    rig_close(&r);
+    free(targets);
+}
+
+static void test_same_bytes_on_a_second_run(void **state)
+{
+    (void)state;
+    const fixture_spec spec = repeat_spec();
+    const int n = fixture_tokens(&spec);
+    int32_t *const targets = all_tokens(n);
+    rig r;
+    rig_open(&r, &spec);
+    for (int variant = 0; variant < 4; variant++) {
+        const uvk_explain_params params = repeat_params(variant, targets, n);
+        float *const first = explain(&r, &params, NULL), *const second = explain(&r, &params, NULL);
+        assert_memory_equal(first, second, (size_t)n * (size_t)n * sizeof *first);
+        rig_reopen(&r, 0);
+        float *const anew = explain(&r, &params, NULL);
+        assert_memory_equal(first, anew, (size_t)n * (size_t)n * sizeof *first);
+        free(anew);
+        free(second);
+        free(first);
+    }
+    rig_close(&r);
+    free(targets);
+}
+
+static void test_same_bytes_for_any_targets(void **state)
+{
+    (void)state;
+    static const int32_t some[] = {36, 0, 17, 17, 5, 1, 30};
+    const int n_some = sizeof some / sizeof *some;
+    const fixture_spec spec = repeat_spec();
+    const int n = fixture_tokens(&spec);
+    int32_t *const targets = all_tokens(n);
+    rig r;
+    rig_open(&r, &spec);
+    for (int variant = 0; variant < 4; variant++) {
+        const uvk_explain_params whole = repeat_params(variant, targets, n), part = repeat_params(variant, some, n_some);
+        float *const rows = explain(&r, &whole, NULL), *const few = explain(&r, &part, NULL);
+        for (int k = 0; k < n_some; k++)
+            assert_memory_equal(few + k * n, rows + some[k] * n, (size_t)n * sizeof *rows);
+        free(few);
+        free(rows);
+    }
+    rig_close(&r);
+    free(targets);
+}
+
+static void test_too_small_a_budget_is_refused(void **state)
+{
+    (void)state;
+    const fixture_spec spec = repeat_spec();
+    const int32_t target = 4;
+    const uvk_explain_params params = {.targets = &target, .n_targets = 1};
+    rig r;
+    rig_open(&r, &spec);
+    uvk_plan plan;
+    uvk_error err;
+    rig_expect(uvk_explain_plan(r.session, &params, &plan, &err), &err);
+    assert_int_equal(plan.total, plan.weights + plan.forward + plan.per_target);
+    rig_reopen(&r, plan.total - 1);
+    float row[64];
+    row[0] = 7;
+    assert_int_equal(uvk_explain_plan(r.session, &params, &plan, &err), UVK_FAILED);
+    assert_int_equal(uvk_explain(r.session, &params, row, NULL, &err), UVK_FAILED);
+    assert_true(row[0] == 7);
+    rig_close(&r);
+}
+
+static void test_parameters_out_of_range_are_refused(void **state)
+{
+    (void)state;
+    const fixture_spec spec = fixture_shape(2, 24, 3, 40, 4, 12);
+    const int32_t good = 4, below = -1, above = 10;
+    const uvk_explain_params bad[] = {
+        {.layer = 1, .targets = &good, .n_targets = 1},  {.layer = 4, .targets = &good, .n_targets = 1},
+        {.layer = -1, .targets = &good, .n_targets = 1}, {.layer = 2, .first_block = 2, .targets = &good, .n_targets = 1},
+        {.first_block = -1, .targets = &good, .n_targets = 1}, {.targets = &below, .n_targets = 1}, {.targets = &above, .n_targets = 1}};
+    rig r;
+    rig_open(&r, &spec);
+    for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
+        float row[10];
+        uvk_error err;
+        assert_int_equal(uvk_explain(r.session, &bad[i], row, NULL, &err), UVK_USAGE);
+        assert_true(strlen(err.message) > 0 && !strchr(err.message, '\n'));
+    }
+    rig_close(&r);
+}
+
+/* ---- The numbers of a map ------------------------------------------------------------------------------------------------ */
+
+/* METHOD's definitions, one loop a number. */
+static uvk_map_stats expected_stats(const uvk_layout *at, int target, const float *row, uvk_own_token own, float *scores)
+{
+    const int n = at->tokens, special = at->special, cols = at->grid_cols;
+    uvk_map_stats s = {.n_sources = n - special, .score_min = INFINITY, .score_max = -INFINITY, .self_score = row[target]};
+    double x[1024], distance[1024], others = 0, specials = 0, sum = 0, weighted = 0, plain = 0, gaps = 0, top = 0;
+    float largest = 0;
+    int count = 0;
+    for (int j = 0; j < n; j++)
+        if (j != target) {
+            others += row[j];
+            specials += j < special ? row[j] : 0;
+            largest = j >= special ? fmaxf(largest, row[j]) : largest;
+        }
+    for (int j = special; j < n; j++) {
+        const bool replaced = j == target && own != UVK_OWN_KEEP;
+        const float score = !replaced ? row[j] : own == UVK_OWN_MAX ? largest : 0;
+        scores[j - special] = score;
+        s.score_min = fmin(s.score_min, score);
+        s.score_max = fmax(s.score_max, score);
+        s.score_sum += score;
+        const bool visible = !at->causal || j <= target;
+        s.n_visible += visible;
+        if (visible && j != target) {
+            const int here = j - special, there = target - special;
+            distance[count] = hypot(here / cols - there / cols, here % cols - there % cols);
+            x[count++] = score;
+            sum += score;
+        }
+    }
+    s.special_share = others > 0 ? specials / others : NAN;
+    double nats = 0;
+    for (int a = 0; a < count; a++) {
+        nats -= x[a] > 0 ? x[a] / sum * log(x[a] / sum) : 0;
+        weighted += x[a] / sum * distance[a];
+        plain += distance[a] / count;
+        int rank = 0; /* how many stand before a when sorted from the largest */
+        for (int b = 0; b < count; b++) {
+            gaps += fabs(x[a] - x[b]);
+            rank += x[b] > x[a] || (x[b] == x[a] && b < a);
+        }
+        top += rank < (count + 9) / 10 ? x[a] : 0;
+    }
+    const bool defined = sum > 0;
+    s.entropy = !defined ? NAN : count == 1 ? 0 : nats / log(count);
+    s.effective_tokens = defined ? exp(nats) : NAN;
+    s.gini = defined ? gaps / (2 * count * sum) : NAN;
+    s.top10_share = defined ? top / sum : NAN;
+    s.locality = defined && target >= special ? weighted / plain : NAN;
+    return s;
+}
+
+static void expect_number(const char *name, double found, double expected)
+{
+    if (isnan(expected) ? !isnan(found) : !(fabs(found - expected) <= 1e-12 * fmax(1, fabs(expected))))
+        fail_msg("%s: %.17g, expected %.17g", name, found, expected);
+}
+
+static void expect_map(const uvk_layout *at, int target, const float *row, uvk_own_token own)
+{
+    float expected_scores[1024], scores[1024];
+    const uvk_map_stats expected = expected_stats(at, target, row, own, expected_scores);
+    uvk_map_stats found;
+    uvk_map(at, target, row, own, scores, &found);
+    assert_memory_equal(scores, expected_scores, (size_t)(at->tokens - at->special) * sizeof *scores);
+    assert_int_equal(found.n_sources, expected.n_sources);
+    assert_int_equal(found.n_visible, expected.n_visible);
+    expect_number("score_min", found.score_min, expected.score_min);
+    expect_number("score_max", found.score_max, expected.score_max);
+    expect_number("score_sum", found.score_sum, expected.score_sum);
+    expect_number("self_score", found.self_score, expected.self_score);
+    expect_number("special_share", found.special_share, expected.special_share);
+    expect_number("entropy", found.entropy, expected.entropy);
+    expect_number("effective_tokens", found.effective_tokens, expected.effective_tokens);
+    expect_number("gini", found.gini, expected.gini);
+    expect_number("top10_share", found.top10_share, expected.top10_share);
+    expect_number("locality", found.locality, expected.locality);
+}
+
+static void expect_maps(const uvk_layout *at, int target, const float *row)
+{
+    static const uvk_own_token rules[] = {UVK_OWN_MAX, UVK_OWN_KEEP, UVK_OWN_ZERO};
+    for (int i = 0; i < 3; i++)
+        expect_map(at, target, row, rules[i]);
+}
+
+static void test_map_numbers(void **state)
+{
+    (void)state;
+    /* 11, 31 and 101 tokens: 10, 30 and 100 sources, whose tenth is a whole number that 0.1 * count is not. */
+    static const uvk_layout layouts[] = {{10, 1, 3, false}, {11, 1, 5, false}, {31, 1, 6, false}, {32, 1, 6, false}, {101, 1, 10, false},
+                                         {38, 5, 11, false}, {26, 0, 5, false}, {21, 1, 5, true}, {3, 1, 2, false}};
+    fixture_random random = {7};
+    for (size_t l = 0; l < sizeof layouts / sizeof *layouts; l++)
+        for (int target = 0; target < layouts[l].tokens; target++) {
+            float row[128];
+            for (int j = 0; j < layouts[l].tokens; j++) /* about a third are zero, as relu leaves them, and none lies ahead of a causal target */
+                row[j] = (float)(j == target) + (float)fmax(0, fixture_normal(&random) + 0.5) * (!layouts[l].causal || j <= target);
+            expect_maps(&layouts[l], target, row);
+        }
+}
+
+static void test_map_of_zeros_is_undefined(void **state)
+{
+    (void)state;
+    const uvk_layout at = {10, 1, 3, false};
+    for (int target = 0; target < at.tokens; target++) {
+        float row[10] = {0};
+        row[target] = 1;
+        expect_maps(&at, target, row);
+        uvk_map_stats s;
+        uvk_map(&at, target, row, UVK_OWN_MAX, NULL, &s);
+        assert_true(isnan(s.entropy) && isnan(s.effective_tokens) && isnan(s.gini) && isnan(s.top10_share) && isnan(s.locality) &&
+                    isnan(s.special_share));
+        assert_true(s.self_score == 1 && s.score_sum == 0);
+    }
+}
+
+static void test_map_of_constants_is_flat(void **state)
+{
+    (void)state;
+    const uvk_layout at = {26, 1, 5, false};
+    float row[26];
+    for (int j = 0; j < at.tokens; j++)
+        row[j] = 0.25f;
+    for (int target = 0; target < at.tokens; target++) {
+        expect_maps(&at, target, row);
+        const int count = target ? 24 : 25;
+        uvk_map_stats s;
+        uvk_map(&at, target, row, UVK_OWN_MAX, NULL, &s);
+        expect_number("entropy", s.entropy, 1);
+        expect_number("effective_tokens", s.effective_tokens, count);
+        expect_number("gini", s.gini, 0);
+        expect_number("top10_share", s.top10_share, 3.0 / count);
+        expect_number("locality", s.locality, target ? 1 : NAN);
+    }
+}
+
+static void test_map_of_one_patch(void **state)
+{
+    (void)state;
+    const uvk_layout at = {2, 1, 1, false};
+    static const float rows[][2] = {{1, 0.5f}, {0.5f, 1}, {1, 0}, {0, 1}};
+    for (int i = 0; i < 4; i++)
+        for (int target = 0; target < 2; target++)
+            expect_maps(&at, target, rows[i]);
+    uvk_map_stats s;
+    uvk_map(&at, 0, rows[0], UVK_OWN_MAX, NULL, &s);
+    assert_true(s.entropy == 0 && s.effective_tokens == 1 && s.gini == 0 && s.top10_share == 1 && isnan(s.locality));
+    uvk_map(&at, 1, rows[1], UVK_OWN_MAX, NULL, &s);
+    assert_true(isnan(s.entropy) && s.special_share == 1 && s.self_score == 1);
+}
+
+static void test_map_outputs_are_optional(void **state)
+{
+    (void)state;
+    const uvk_layout at = {5, 1, 2, false};
+    const float row[] = {0.1f, 1, 0.2f, 0, 0.4f}, expected[] = {0.4f, 0.2f, 0, 0.4f};
+    float scores[4];
+    uvk_map(&at, 1, row, UVK_OWN_MAX, NULL, NULL);
+    uvk_map(&at, 1, row, UVK_OWN_MAX, scores, NULL);
+    assert_memory_equal(scores, expected, sizeof expected);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_rows_of_odd_shapes),
+        cmocka_unit_test(test_wrong_rows_are_rejected),
+        cmocka_unit_test(test_same_bytes_for_every_chunk),
+        cmocka_unit_test(test_same_bytes_on_a_second_run),
+        cmocka_unit_test(test_same_bytes_for_any_targets),
+        cmocka_unit_test(test_too_small_a_budget_is_refused),
+        cmocka_unit_test(test_parameters_out_of_range_are_refused),
+        cmocka_unit_test(test_map_numbers),
+        cmocka_unit_test(test_map_of_zeros_is_undefined),
+        cmocka_unit_test(test_map_of_constants_is_flat),
+        cmocka_unit_test(test_map_of_one_patch),
+        cmocka_unit_test(test_map_outputs_are_optional),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
