@@ -64,7 +64,7 @@ typedef struct uvk_device_info {
     int index;                  /* what --device N takes */
     uvk_device_kind kind;
     char name[256];             /* as the driver reports it */
-    char driver[256];           /* driver name and version in words */
+    char driver[520];           /* driver name and version in words */
     char api[32];               /* Vulkan version, "1.3.230" */
     uint64_t memory;            /* bytes of device-local memory, all heaps */
     uint64_t available;         /* bytes of it that the driver says are free for us now */
@@ -180,7 +180,7 @@ typedef struct uvk_explain_params {
 
 /* What a run will hold on the device. */
 typedef struct uvk_plan {
-    uint64_t weights, forward, per_target; /* bytes */
+    uint64_t weights, forward, per_target; /* bytes; the staging buffer counts with the weights */
     uint64_t total;                        /* weights + forward + chunk * per_target */
     uint64_t budget;
     int chunk;                             /* targets that go through the backward pass together */
@@ -189,7 +189,7 @@ typedef struct uvk_plan {
 typedef struct uvk_cost {
     double seconds_forward, seconds_backward; /* wall time */
     double device_seconds;                    /* time stamps of the device, both passes; 0 where it has none */
-    double gflop;                             /* floating-point operations of the matrix products, both passes, / 1e9 */
+    double gflop;                             /* floating-point operations of both passes / 1e9 */
     uint64_t peak;                            /* bytes of device memory, most held at once */
     int chunk;                                /* targets per chunk that was used */
 } uvk_cost;
@@ -243,7 +243,7 @@ typedef struct uvk_map_stats {
 
 /* From one raw row[n] of target: S into scores[n - special] (the row without the special columns, own entry by the rule;
  * nothing is replaced for a special target) and its numbers. Either output may be NULL. Safe. */
-UVK_API void uvk_map(const uvk_layout *layout, int target, const float *row, uvk_own_token own, float *scores, uvk_map_stats *stats);
+UVK_API uvk_status uvk_map(const uvk_layout *layout, int target, const float *row, uvk_own_token own, float *scores, uvk_map_stats *stats, uvk_error *err);
 
 #ifdef __cplusplus
 }

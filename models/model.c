@@ -1,0 +1,230 @@
+#include "model.h"
+#include "hash.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* ---- Finding the tensors ---------------------------------------------------------------------------------------------- */
+
+static uint64_t resolve(const uvk_arch *a, uvk_dim dim)
+{
+    switch (dim) {
+    case UVK_DIM_WIDTH: return (uint64_t)a->width;
+    case UVK_DIM_MLP: return (uint64_t)a->mlp_width;
+    case UVK_DIM_TOKENS: return (uint64_t)uvk_arch_tokens(a);
+    case UVK_DIM_CHANNELS: return (uint64_t)a->channels;
+    case UVK_DIM_PATCH: return (uint64_t)a->patch;
+    default: return 1;
+    }
+}
+
+static void print_shape(char *out, size_t size, const uint64_t *shape, int rank)
+{
+    size_t used = (size_t)snprintf(out, size, "[");
+    for (int i = 0; i < rank && used < size; i++)
+        used += (size_t)snprintf(out + used, size - used, "%s%llu", i ? ", " : "", (unsigned long long)shape[i]);
+    if (used < size)
+        snprintf(out + used, size - used, "]");
+}
+
+static uvk_status check_tensor(const uvk_arch *a, const uvk_tensor_view *view, const uvk_dim *dims, uvk_error *err)
+{
+    uint64_t expected[UVK_MAX_RANK];
+    int rank = 0;
+    for (; dims[rank] != UVK_DIM_END; rank++)
+        expected[rank] = resolve(a, dims[rank]);
+    if (view->rank != rank || memcmp(view->shape, expected, (size_t)rank * sizeof *expected)) {
+        char found_text[128], expected_text[128];
+        print_shape(found_text, sizeof found_text, view->shape, view->rank);
+        print_shape(expected_text, sizeof expected_text, expected, rank);
+        return uvk_fail(err, UVK_BAD_INPUT, "%s: tensor %s has a wrong shape (found %s, expected %s)", view->file, view->name, found_text, expected_text);
+    }
+    if (view->dtype != UVK_F32 && view->dtype != UVK_F16 && view->dtype != UVK_BF16)
+        return uvk_fail(err, UVK_BAD_INPUT, "%s: tensor %s has dtype %s (expected F32, F16 or BF16)", view->file, view->name, uvk_dtype_name(view->dtype));
+    return UVK_OK;
+}
+
+/* The name of a slot in this checkpoint; the pattern holds at most one %d. */
+static void slot_name(char *out, size_t size, const char *prefix, const char *pattern, int block)
+{
+    const char *number = strstr(pattern, "%d");
+    if (number)
+        snprintf(out, size, "%s%.*s%d%s", prefix, (int)(number - pattern), pattern, block, number + 2);
+    else
+        snprintf(out, size, "%s%s", prefix, pattern);
+}
+
+static uvk_status find_tensor(uvk_model *m, const char *prefix, uvk_slot slot, int block, const uvk_tensor_view **out, uvk_error *err)
+{
+    const uvk_tensor_name *t = &m->family->tensors[slot];
+    char name[256];
+    *out = NULL;
+    if (!t->name)
+        return UVK_OK;
+    slot_name(name, sizeof name, prefix, t->name, block);
+    *out = uvk_tensor_file_find(m->file, name);
+    if (*out)
+        return check_tensor(&m->arch, *out, t->shape, err);
+    return t->optional ? UVK_OK : uvk_fail(err, UVK_BAD_INPUT, "%s: tensor %s is missing (a %s model needs it)", m->path, name, m->arch.family);
+}
+
+/* The prefix under which the first tensor outside the blocks is found. */
+static const char *find_prefix(const uvk_model *m)
+{
+    char name[256];
+    for (const char *const *prefix = m->family->prefixes; *prefix; prefix++) {
+        slot_name(name, sizeof name, *prefix, m->family->tensors[UVK_PATCH_WEIGHT].name, 0);
+        if (uvk_tensor_file_find(m->file, name))
+            return *prefix;
+    }
+    return "";
+}
+
+static uvk_status find_tensors(uvk_model *m, uvk_error *err)
+{
+    const char *prefix = find_prefix(m);
+    uvk_status status = UVK_OK;
+    m->blocks = calloc((size_t)m->arch.layers * UVK_BLOCK_SLOTS, sizeof *m->blocks);
+    if (!m->blocks)
+        return uvk_fail_memory(err, (size_t)m->arch.layers * UVK_BLOCK_SLOTS * sizeof *m->blocks, "tensor names");
+    for (int slot = UVK_BLOCK_SLOTS; slot < UVK_SLOTS && status == UVK_OK; slot++)
+        status = find_tensor(m, prefix, (uvk_slot)slot, 0, &m->outside[slot - UVK_BLOCK_SLOTS], err);
+    for (int block = 0; block < m->arch.layers && status == UVK_OK; block++)
+        for (int slot = 0; slot < UVK_BLOCK_SLOTS && status == UVK_OK; slot++)
+            status = find_tensor(m, prefix, (uvk_slot)slot, block, &m->blocks[block * UVK_BLOCK_SLOTS + slot], err);
+    return status;
+}
+
+const uvk_tensor_view *uvk_model_tensor(const uvk_model *m, int block, uvk_slot slot)
+{
+    return slot < UVK_BLOCK_SLOTS ? m->blocks[block * UVK_BLOCK_SLOTS + (int)slot] : m->outside[slot - UVK_BLOCK_SLOTS];
+}
+
+/* ---- Information ---------------------------------------------------------------------------------------------------------- */
+
+static int compare_views(const void *a, const void *b)
+{
+    const uvk_tensor_view *x = *(const uvk_tensor_view *const *)a, *y = *(const uvk_tensor_view *const *)b;
+    return (x > y) - (x < y);
+}
+
+/* Counts the parameters that are used and lists the tensors that are not. */
+static uvk_status take_stock(uvk_model *m, uvk_error *err)
+{
+    size_t n_slots = (size_t)m->arch.layers * UVK_BLOCK_SLOTS + UVK_SLOTS - UVK_BLOCK_SLOTS, n_used = 0, total = uvk_tensor_file_count(m->file);
+    const uvk_tensor_view **used = malloc(n_slots * sizeof *used);
+    m->unused = malloc((total ? total : 1) * sizeof *m->unused);
+    if (!used || !m->unused) {
+        free(used);
+        return uvk_fail_memory(err, (n_slots + total) * sizeof *used, "tensor names");
+    }
+    for (size_t i = 0; i < n_slots; i++) {
+        size_t in_blocks = (size_t)m->arch.layers * UVK_BLOCK_SLOTS;
+        const uvk_tensor_view *view = i < in_blocks ? m->blocks[i] : m->outside[i - in_blocks];
+        if (!view)
+            continue;
+        used[n_used++] = view;
+        m->info.parameters += view->count;
+    }
+    qsort(used, n_used, sizeof *used, compare_views);
+    for (size_t i = 0; i < total; i++) {
+        const uvk_tensor_view *view = uvk_tensor_file_at(m->file, i);
+        if (!bsearch(&view, used, n_used, sizeof *used, compare_views))
+            m->unused[m->info.n_unused++] = view->name;
+    }
+    m->info.unused = m->unused;
+    free(used);
+    return UVK_OK;
+}
+
+static const char *last_component(char *path)
+{
+    size_t length = strlen(path);
+    while (length > 1 && path[length - 1] == '/')
+        path[--length] = 0;
+    const char *slash = strrchr(path, '/');
+    return slash && slash[1] ? slash + 1 : path;
+}
+
+static void fill_info(uvk_model *m)
+{
+    const uvk_arch *a = &m->arch;
+    m->info.path = m->path;
+    m->info.name = last_component(m->path);
+    m->info.family = a->family;
+    m->info.modality = UVK_VISION;
+    m->info.layers = a->layers;
+    m->info.heads = a->heads;
+    m->info.width = a->width;
+    m->info.head_dim = a->head_dim;
+    m->info.mlp_width = a->mlp_width;
+    m->info.tokens = uvk_arch_tokens(a);
+    m->info.special = a->special;
+    m->info.grid_rows = uvk_arch_grid_rows(a);
+    m->info.grid_cols = uvk_arch_grid_cols(a);
+    m->info.patch = a->patch;
+    m->info.image_height = a->image_height;
+    m->info.image_width = a->image_width;
+}
+
+static uvk_status hash_model(uvk_model *m, uvk_error *err)
+{
+    char config[4096];
+    const char *const *weights;
+    size_t n = uvk_tensor_file_paths(m->file, &weights);
+    const char **paths = malloc((n + 1) * sizeof *paths);
+    if (!paths)
+        return uvk_fail_memory(err, (n + 1) * sizeof *paths, "file names");
+    snprintf(config, sizeof config, "%s/config.json", m->path);
+    paths[0] = config;
+    memcpy(paths + 1, weights, n * sizeof *paths);
+    uvk_status status = uvk_sha256_files(paths, n + 1, m->info.sha256, err);
+    free(paths);
+    return status;
+}
+
+/* ---- Loading ---------------------------------------------------------------------------------------------------------------- */
+
+static uvk_status load(uvk_model *m, uvk_error *err)
+{
+    uvk_status status;
+    if ((status = uvk_arch_load(m->path, &m->arch, &m->family, err)) || (status = uvk_tensor_file_open(m->path, &m->file, err)) ||
+        (status = find_tensors(m, err)) || (status = uvk_preprocess_load(m->path, m->arch.image_height, m->arch.image_width, &m->preprocess, err)) ||
+        (status = take_stock(m, err)))
+        return status;
+    fill_info(m);
+    return hash_model(m, err);
+}
+
+uvk_status uvk_model_load(const char *dir, uvk_model **out, uvk_error *err)
+{
+    uvk_model *m = calloc(1, sizeof *m);
+    if (!m || !(m->path = strdup(dir))) {
+        free(m);
+        return uvk_fail_memory(err, sizeof *m, "a model");
+    }
+    uvk_status status = load(m, err);
+    if (status) {
+        uvk_model_free(m);
+        return status;
+    }
+    *out = m;
+    return UVK_OK;
+}
+
+void uvk_model_free(uvk_model *m)
+{
+    if (!m)
+        return;
+    uvk_tensor_file_free(m->file);
+    free(m->blocks);
+    free(m->unused);
+    free(m->path);
+    free(m);
+}
+
+const uvk_model_info *uvk_model_get_info(const uvk_model *m)
+{
+    return &m->info;
+}

@@ -1,0 +1,103 @@
+#include "job.h"
+
+#include <stdlib.h>
+
+uvk_status uvk_job_init(uvk_job *job, uvk_session *s, const uvk_explain_params *p, uvk_error *err)
+{
+    int layers = s->model->arch.layers, tokens = uvk_arch_tokens(&s->model->arch);
+    *job = (uvk_job){.session = s, .layer = p->layer ? p->layer : layers + 1, .first_block = p->first_block ? p->first_block : 1, .scalar = p->scalar,
+                     .order = p->order, .normalize = p->normalize, .targets = p->targets, .n_targets = p->n_targets};
+    if (job->layer < 2 || job->layer > layers + 1)
+        return uvk_fail(err, UVK_USAGE, "layer %d cannot be explained (2 to %d can)", job->layer, layers + 1);
+    if (job->first_block < 1 || job->first_block >= job->layer)
+        return uvk_fail(err, UVK_USAGE, "first block %d is not below layer %d (1 to %d are)", job->first_block, job->layer, job->layer - 1);
+    if (job->n_targets < 1)
+        return uvk_fail(err, UVK_USAGE, "no target tokens were given");
+    for (int i = 0; i < job->n_targets; i++)
+        if (job->targets[i] < 0 || job->targets[i] >= tokens)
+            return uvk_fail(err, UVK_USAGE, "token %d does not exist (0 to %d do)", (int)job->targets[i], tokens - 1);
+    return UVK_OK;
+}
+
+/* The ends of the product need one row of their map only: the top block's other rows are zero, and a product that starts with e_i
+ * meets only row i of the first. */
+static uint64_t map_rows(const uvk_job *job, int block)
+{
+    bool end = block == job->first_block || block == job->layer - 1;
+    return end ? 1 : job->session->attention.tokens;
+}
+
+static uvk_status declare(uvk_job *job, uint32_t capacity, uvk_error *err)
+{
+    uint64_t n = job->session->attention.tokens;
+    uvk_status status;
+    if ((status = uvk_pool_create(job->session->ctx, "the backward pass", &job->pool, err)))
+        return status;
+    job->chunk.pool = job->pool;
+    if ((status = uvk_chunk_declare(&job->chunk, job->session, capacity, err)) || (status = uvk_pool_add(job->pool, &job->s, capacity, n, true, err)) ||
+        (status = uvk_pool_add(job->pool, &job->relevance, capacity, n * job->session->attention.heads, true, err)))
+        return status;
+    if (job->order == UVK_ROLLOUT)
+        return UVK_OK;
+    status = uvk_pool_add(job->pool, &job->next, capacity, n, true, err);
+    job->maps = calloc((size_t)job->layer, sizeof *job->maps);
+    if (!job->maps)
+        return uvk_fail_memory(err, (size_t)job->layer * sizeof *job->maps, "a list of maps");
+    for (int block = job->first_block; block < job->layer && status == UVK_OK; block++)
+        status = uvk_pool_add(job->pool, &job->maps[block], capacity, n * map_rows(job, block), true, err);
+    return status;
+}
+
+uvk_status uvk_job_allocate(uvk_job *job, uint32_t capacity, uvk_error *err)
+{
+    uvk_status status = declare(job, capacity, err);
+    return status ? status : uvk_pool_commit(job->pool, err);
+}
+
+void uvk_job_free(uvk_job *job)
+{
+    uvk_pool_free(job->pool);
+    free(job->maps);
+    job->pool = NULL;
+    job->maps = NULL;
+}
+
+/* Bytes that capacity targets take; UINT64_MAX when the device cannot hold them in one piece (err says why). */
+static uint64_t bytes_for(uvk_job *job, uint32_t capacity, uvk_error *err)
+{
+    uint64_t bytes = declare(job, capacity, err) == UVK_OK ? uvk_pool_bytes(job->pool) : UINT64_MAX;
+    uvk_job_free(job);
+    return bytes;
+}
+
+/* Rows beyond these fill a device no better and only delay progress and interruption. */
+static uint32_t useful_targets(const uvk_job *job)
+{
+    enum { ROWS_ON_CPU = 2048, ROWS_ON_GPU = 32768 };
+    uint32_t rows = uvk_context_is_cpu(job->session->ctx) ? ROWS_ON_CPU : ROWS_ON_GPU, n = job->session->attention.tokens;
+    uint32_t useful = rows / n > 0 ? rows / n : 1;
+    return useful < (uint32_t)job->n_targets ? useful : (uint32_t)job->n_targets;
+}
+
+uvk_status uvk_job_plan(uvk_job *job, uvk_plan *plan, uvk_error *err)
+{
+    const uvk_session *s = job->session;
+    uint64_t budget = uvk_context_budget(s->ctx), used = uvk_context_used(s->ctx), free_bytes = budget > used ? budget - used : 0;
+    uint64_t one = bytes_for(job, 1, err);
+    if (one == UINT64_MAX)
+        return UVK_FAILED;
+    if (one > free_bytes)
+        return uvk_fail(err, UVK_FAILED, "one target needs %llu bytes of device memory beside the model's %llu, the budget is %llu; raise --memory or take a larger device",
+                        (unsigned long long)one, (unsigned long long)used, (unsigned long long)budget);
+    uint32_t fits = 1, limit = useful_targets(job);
+    while (fits < limit) { /* binary search for the largest chunk that fits */
+        uint32_t middle = fits + (limit - fits + 1) / 2;
+        if (bytes_for(job, middle, NULL) <= free_bytes)
+            fits = middle;
+        else
+            limit = middle - 1;
+    }
+    uint64_t forward = uvk_pool_bytes(s->activations_pool), chunk_bytes = bytes_for(job, fits, NULL);
+    *plan = (uvk_plan){.weights = used - forward, .forward = forward, .per_target = chunk_bytes / fits, .total = used + chunk_bytes, .budget = budget, .chunk = (int)fits};
+    return UVK_OK;
+}

@@ -1,0 +1,38 @@
+/* One explanation under way: parameters made definite, the chunk of targets that fits, and the rows it grows. */
+#ifndef UVK_PROBES_JOB_H
+#define UVK_PROBES_JOB_H
+
+#include "backward.h"
+
+typedef struct uvk_job {
+    uvk_session *session;
+    int layer, first_block;   /* the product runs over blocks first_block..layer-1 */
+    uvk_scalar scalar;
+    uvk_order order;
+    uvk_normalize normalize;
+    const int32_t *targets;
+    int n_targets;
+
+    uvk_pool *pool;
+    uvk_chunk chunk;
+    uvk_tensor s;             /* [T, n] the rows */
+    uvk_tensor relevance;     /* [T, H n] per head, what attention_columns leaves */
+    uvk_tensor next;          /* [T, n], order formula: rows after the next factor */
+    uvk_tensor *maps;         /* [layer - 1], order formula: mean_h relu(G) A of each block; [T, n n], or [T, n] for its ends */
+} uvk_job;
+
+/* Checks params against the model and fills job; nothing is allocated. UVK_USAGE. */
+uvk_status uvk_job_init(uvk_job *job, uvk_session *s, const uvk_explain_params *params, uvk_error *err);
+/* The plan: how many targets go together. */
+uvk_status uvk_job_plan(uvk_job *job, uvk_plan *plan, uvk_error *err);
+/* Allocates for capacity targets. uvk_job_free follows, also after a failure. */
+uvk_status uvk_job_allocate(uvk_job *job, uint32_t capacity, uvk_error *err);
+void uvk_job_free(uvk_job *job);
+
+/* seeds.c: d f / d z(l)_i for every target, [n_targets, d], owned by the caller. UVK_FAILED when an activation is not finite. */
+uvk_status uvk_job_seeds(uvk_job *job, float **out, uvk_error *err);
+
+/* rows.c: targets first..first+count-1 of the job, seeds[count, d], to rows[count, n]. */
+uvk_status uvk_job_rows(uvk_job *job, int first, uint32_t count, const float *seeds, float *rows, uvk_error *err);
+
+#endif

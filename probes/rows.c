@@ -1,0 +1,86 @@
+/* The rows of METHOD section 2 for one chunk of targets. C(b) = I + M(b), M = mean_h relu(G) A.
+ *
+ * Order "rollout", e_i C(l-1) ... C(1), applies each factor while the gradient descends: no M is ever stored.
+ * Order "formula", e_i C(1) ... C(l-1), meets C(1) first, which the gradient reaches last: M is kept, summed over heads. */
+#include "job.h"
+
+#include <stdlib.h>
+
+/* s = e_i for each target. */
+static uvk_status start_rows(uvk_job *job, int first, uint32_t count, uvk_error *err)
+{
+    size_t n = job->session->attention.tokens;
+    float *unit = calloc(count * n, sizeof *unit);
+    if (!unit)
+        return uvk_fail_memory(err, count * n * sizeof *unit, "rows");
+    for (uint32_t t = 0; t < count; t++)
+        unit[t * n + (size_t)job->targets[first + (int)t]] = 1;
+    uvk_status status = uvk_upload(job->session->ctx, &job->s, 0, count, unit, err);
+    free(unit);
+    return status;
+}
+
+static uvk_status start_chunk(uvk_job *job, int first, uint32_t count, const float *seeds, uvk_error *err)
+{
+    uint32_t *tokens = malloc(count * sizeof *tokens);
+    if (!tokens)
+        return uvk_fail_memory(err, count * sizeof *tokens, "targets");
+    for (uint32_t t = 0; t < count; t++)
+        tokens[t] = (uint32_t)job->targets[first + (int)t];
+    uvk_status status = uvk_chunk_begin(&job->chunk, job->session, tokens, count, seeds, err);
+    free(tokens);
+    return status ? status : start_rows(job, first, count, err);
+}
+
+/* M of one block: one row of it at both ends of the product, all of it between. */
+static uvk_status keep_map(uvk_job *job, int block, const uvk_attention_gradient *g, uvk_error *err)
+{
+    uvk_window own = uvk_window_own(&job->chunk), all = uvk_window_all(&job->chunk, job->session);
+    bool end = block == job->first_block || block == job->layer - 1;
+    return uvk_attention_relevance(job->session->ctx, g, end ? own : all, &job->maps[block], 0, (uint32_t)job->maps[block].cols, err);
+}
+
+/* One block of the descent; the lowest one of the product needs no gradient below its attention. */
+static uvk_status descend(uvk_job *job, int block, uvk_error *err)
+{
+    uvk_session *s = job->session;
+    bool lowest = block == job->first_block;
+    uvk_attention_gradient g;
+    uvk_status status = uvk_backward_to_attention(s, &job->chunk, block, &g, err);
+    if (status == UVK_OK && job->order == UVK_FORMULA)
+        status = keep_map(job, block, &g, err);
+    if (status || (lowest && job->order == UVK_FORMULA))
+        return status;
+    uvk_tensor d_qkv = uvk_chunk_d_qkv(&job->chunk, s);
+    if ((status = uvk_attention_columns(s->ctx, &g, &job->s, &job->relevance, lowest ? NULL : &d_qkv, err)))
+        return status;
+    if (job->order == UVK_ROLLOUT && (status = uvk_rollout_step(s->ctx, g.targets, s->attention.tokens, s->attention.heads, &job->s, &job->relevance, err)))
+        return status;
+    return lowest ? UVK_OK : uvk_backward_below_attention(s, &job->chunk, block, &g, err);
+}
+
+/* s <- s C(first_block) ... C(layer-1) from the kept maps. */
+static uvk_status multiply_maps(uvk_job *job, uvk_error *err)
+{
+    uvk_session *s = job->session;
+    uvk_window own = uvk_window_own(&job->chunk), all = uvk_window_all(&job->chunk, s);
+    uvk_status status = UVK_OK;
+    for (int block = job->first_block; block < job->layer && status == UVK_OK; block++) {
+        bool end = block == job->first_block || block == job->layer - 1;
+        status = uvk_row_times_map(s->ctx, job->chunk.targets, s->attention.tokens, &job->s, &job->maps[block], end ? own : all, 0, (uint32_t)job->maps[block].cols, &job->next, err);
+        uvk_tensor swap = job->s;
+        job->s = job->next;
+        job->next = swap;
+    }
+    return status;
+}
+
+uvk_status uvk_job_rows(uvk_job *job, int first, uint32_t count, const float *seeds, float *rows, uvk_error *err)
+{
+    uvk_status status = start_chunk(job, first, count, seeds, err);
+    for (int block = job->layer - 1; block >= job->first_block && status == UVK_OK; block--)
+        status = descend(job, block, err);
+    if (status == UVK_OK && job->order == UVK_FORMULA)
+        status = multiply_maps(job, err);
+    return status ? status : uvk_download(job->session->ctx, &job->s, 0, count, rows, err);
+}

@@ -1,0 +1,41 @@
+#include "job.h"
+
+#include <math.h>
+#include <stdlib.h>
+
+/* d f / d z_i of METHOD section 1, c held constant, in double: sum 1/c; energy z/(|z| c). */
+static void seed(const uvk_job *job, const float *z, size_t d, float *out)
+{
+    double squares = 0;
+    for (size_t k = 0; k < d; k++)
+        squares += (double)z[k] * z[k];
+    double norm = sqrt(squares), c = job->normalize == UVK_NORM ? norm : 1;
+    for (size_t k = 0; k < d; k++)
+        out[k] = (float)(job->scalar == UVK_SUM ? 1 / c : z[k] / (norm * c));
+}
+
+static uvk_status check_finite(const uvk_job *job, const float *z, size_t count, uvk_error *err)
+{
+    for (size_t i = 0; i < count; i++)
+        if (!isfinite(z[i]))
+            return uvk_fail(err, UVK_FAILED, "the activations at layer %d are not finite (NaN or infinity in the weights, or an overflow)", job->layer);
+    return UVK_OK;
+}
+
+uvk_status uvk_job_seeds(uvk_job *job, float **out, uvk_error *err)
+{
+    size_t n = job->session->attention.tokens, d = (size_t)job->session->model->arch.width;
+    float *z = malloc(n * d * sizeof *z), *seeds = malloc((size_t)job->n_targets * d * sizeof *seeds);
+    uvk_status status = z && seeds ? uvk_hidden(job->session, job->layer, z, err) : uvk_fail_memory(err, n * d * sizeof *z, "activations");
+    if (status == UVK_OK)
+        status = check_finite(job, z, n * d, err);
+    for (int t = 0; t < job->n_targets && status == UVK_OK; t++)
+        seed(job, z + (size_t)job->targets[t] * d, d, seeds + (size_t)t * d);
+    free(z);
+    if (status) {
+        free(seeds);
+        return status;
+    }
+    *out = seeds;
+    return UVK_OK;
+}

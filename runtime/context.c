@@ -1,0 +1,224 @@
+#include "context.h"
+
+#include <ctype.h>
+#include <nettle/sha2.h>
+#include <stdlib.h>
+#include <string.h>
+
+const char *uvk_version(void)
+{
+    return ULTRAVK_VERSION;
+}
+
+/* ---- Choosing a device ------------------------------------------------------------------------------------------------ */
+
+static bool contains_ignoring_case(const char *text, const char *part)
+{
+    for (; *text; text++) {
+        size_t i = 0;
+        while (part[i] && tolower((unsigned char)text[i]) == tolower((unsigned char)part[i]))
+            i++;
+        if (!part[i])
+            return true;
+    }
+    return false;
+}
+
+static int choose_named(const uvk_device_info *info, uint32_t n, const char *wanted)
+{
+    char *end;
+    long index = strtol(wanted, &end, 10);
+    if (*wanted && !*end)
+        return index >= 0 && index < (long)n ? (int)index : -1;
+    for (uint32_t i = 0; i < n; i++)
+        if (*wanted && contains_ignoring_case(info[i].name, wanted))
+            return (int)i;
+    return -1;
+}
+
+/* The kinds of uvk_device_kind are listed from best to worst, except that "other" may be anything but a CPU. */
+static int rank(const uvk_device_info *info)
+{
+    static const int ranks[] = {[UVK_DEVICE_DISCRETE] = 4, [UVK_DEVICE_INTEGRATED] = 3, [UVK_DEVICE_VIRTUAL] = 2, [UVK_DEVICE_OTHER] = 1, [UVK_DEVICE_CPU] = 0};
+    return ranks[info->kind];
+}
+
+static int choose_best(const uvk_device_info *info, uint32_t n)
+{
+    int best = -1;
+    for (uint32_t i = 0; i < n; i++)
+        if (info[i].usable && (best < 0 || rank(&info[i]) > rank(&info[best]) || (rank(&info[i]) == rank(&info[best]) && info[i].memory > info[best].memory)))
+            best = (int)i;
+    return best;
+}
+
+static uvk_status choose(const uvk_device_info *info, uint32_t n, const char *wanted, int *out, uvk_error *err)
+{
+    const char *from_environment = getenv("ULTRAVK_DEVICE");
+    if (!wanted && from_environment && *from_environment)
+        wanted = from_environment;
+    if (!wanted) {
+        *out = choose_best(info, n);
+        if (*out < 0)
+            return uvk_fail(err, UVK_NO_DEVICE, "no usable Vulkan device: %s %s", info[0].name, info[0].reason);
+        return UVK_OK;
+    }
+    *out = choose_named(info, n, wanted);
+    if (*out < 0)
+        return uvk_fail(err, UVK_USAGE, "--device %s: no such device (%u found; 'ultravk devices' lists them)", wanted, n);
+    if (!info[*out].usable)
+        return uvk_fail(err, UVK_NO_DEVICE, "--device %s: %s %s", wanted, info[*out].name, info[*out].reason);
+    return UVK_OK;
+}
+
+static uvk_status pick_physical_device(uvk_context *ctx, const char *wanted, uvk_error *err)
+{
+    VkPhysicalDevice *devices;
+    uvk_device_info *info;
+    uint32_t n;
+    int chosen;
+    uvk_status status = uvk_instance_devices(ctx->instance, &devices, &info, &n, err);
+    if (status)
+        return status;
+    status = choose(info, n, wanted, &chosen, err);
+    if (status == UVK_OK) {
+        ctx->physical = devices[chosen];
+        ctx->info = info[chosen];
+    }
+    free(devices);
+    free(info);
+    return status;
+}
+
+/* ---- Opening it --------------------------------------------------------------------------------------------------------- */
+
+static void identify(uvk_context *ctx)
+{
+    VkPhysicalDeviceIDProperties id = {.sType = VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_ID_PROPERTIES};
+    VkPhysicalDeviceProperties2 p = {.sType = VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_PROPERTIES_2, .pNext = &id};
+    vkGetPhysicalDeviceProperties2(ctx->physical, &p);
+    struct sha256_ctx hash;
+    sha256_init(&hash);
+    sha256_update(&hash, sizeof id.deviceUUID, id.deviceUUID);
+    sha256_update(&hash, sizeof id.driverUUID, id.driverUUID);
+    sha256_update(&hash, sizeof p.properties.pipelineCacheUUID, p.properties.pipelineCacheUUID);
+    sha256_update(&hash, sizeof p.properties.driverVersion, (const uint8_t *)&p.properties.driverVersion);
+    sha256_update(&hash, strlen(ULTRAVK_VERSION), (const uint8_t *)ULTRAVK_VERSION);
+    sha256_digest(&hash, sizeof ctx->cache_key, ctx->cache_key);
+    ctx->timestamp_period = p.properties.limits.timestampComputeAndGraphics ? p.properties.limits.timestampPeriod : 0;
+}
+
+static uvk_status create_device(uvk_context *ctx, uvk_error *err)
+{
+    static const char *const wanted[] = {VK_EXT_MEMORY_BUDGET_EXTENSION_NAME, "VK_KHR_portability_subset"};
+    const char *extensions[2];
+    uint32_t n_extensions = 0;
+    for (size_t i = 0; i < sizeof wanted / sizeof *wanted; i++)
+        if (uvk_device_has_extension(ctx->physical, wanted[i]))
+            extensions[n_extensions++] = wanted[i];
+    float priority = 1;
+    ctx->queue_family = (uint32_t)uvk_device_queue_family(ctx->physical);
+    VkDeviceQueueCreateInfo queue = {
+        .sType = VK_STRUCTURE_TYPE_DEVICE_QUEUE_CREATE_INFO,
+        .queueFamilyIndex = ctx->queue_family,
+        .queueCount = 1,
+        .pQueuePriorities = &priority,
+    };
+    VkDeviceCreateInfo info = {
+        .sType = VK_STRUCTURE_TYPE_DEVICE_CREATE_INFO,
+        .queueCreateInfoCount = 1,
+        .pQueueCreateInfos = &queue,
+        .enabledExtensionCount = n_extensions,
+        .ppEnabledExtensionNames = extensions,
+    };
+    VkResult result = vkCreateDevice(ctx->physical, &info, NULL, &ctx->device);
+    if (result != VK_SUCCESS) {
+        uvk_fail_vulkan(err, result, "vkCreateDevice");
+        return uvk_fail(err, UVK_NO_DEVICE, "%s: the device cannot be opened (VkResult %d)", ctx->info.name, (int)result);
+    }
+    volkLoadDeviceTable(&ctx->vk, ctx->device);
+    ctx->vk.vkGetDeviceQueue(ctx->device, ctx->queue_family, 0, &ctx->queue);
+    vkGetPhysicalDeviceMemoryProperties(ctx->physical, &ctx->memory_types);
+    return UVK_OK;
+}
+
+static uvk_status open_context(uvk_context *ctx, const uvk_context_params *params, uvk_error *err)
+{
+    uvk_status status;
+    if ((status = uvk_instance_create(&ctx->instance, err)) || (status = pick_physical_device(ctx, params->device, err)) ||
+        (status = uvk_limits_read(ctx->physical, &ctx->limits, err)) || (status = create_device(ctx, err)))
+        return status;
+    identify(ctx);
+    ctx->budget = params->memory ? params->memory : ctx->info.available / 10 * 9;
+    if (ctx->info.kind == UVK_DEVICE_CPU)
+        uvk_log(ctx, UVK_LOG_INFO, "device: %s runs on the CPU and is slow; no GPU was found or asked for", ctx->info.name);
+    if ((status = uvk_stream_create(ctx, err)) || (status = uvk_staging_create(ctx, err)))
+        return status;
+    return uvk_kernels_create(ctx, params->cache_dir, err);
+}
+
+uvk_status uvk_context_create(const uvk_context_params *params, uvk_context **out, uvk_error *err)
+{
+    static const uvk_context_params defaults;
+    if (!params)
+        params = &defaults;
+    uvk_context *ctx = calloc(1, sizeof *ctx);
+    if (!ctx)
+        return uvk_fail_memory(err, sizeof *ctx, "a context");
+    ctx->log = params->log;
+    ctx->interrupted = params->interrupted;
+    ctx->user = params->user;
+    uvk_status status = open_context(ctx, params, err);
+    if (status) {
+        uvk_context_free(ctx);
+        return status;
+    }
+    *out = ctx;
+    return UVK_OK;
+}
+
+void uvk_context_free(uvk_context *ctx)
+{
+    if (!ctx)
+        return;
+    if (ctx->device) {
+        ctx->vk.vkDeviceWaitIdle(ctx->device);
+        uvk_kernels_destroy(ctx);
+        uvk_staging_destroy(ctx);
+        uvk_stream_destroy(ctx);
+        ctx->vk.vkDestroyDevice(ctx->device, NULL);
+    }
+    if (ctx->instance)
+        vkDestroyInstance(ctx->instance, NULL);
+    free(ctx);
+}
+
+const uvk_device_info *uvk_context_device(const uvk_context *ctx)
+{
+    return &ctx->info;
+}
+
+uint64_t uvk_context_budget(const uvk_context *ctx)
+{
+    return ctx->budget;
+}
+
+uint64_t uvk_context_used(const uvk_context *ctx)
+{
+    return ctx->used;
+}
+
+uint64_t uvk_context_peak(const uvk_context *ctx)
+{
+    return ctx->peak;
+}
+
+const uvk_limits *uvk_context_limits(const uvk_context *ctx)
+{
+    return &ctx->limits;
+}
+
+bool uvk_context_is_cpu(const uvk_context *ctx)
+{
+    return ctx->info.kind == UVK_DEVICE_CPU;
+}

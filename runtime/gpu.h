@@ -1,0 +1,94 @@
+/* One Vulkan device: memory, kernels, dispatches. Knows no model.
+ *
+ * The flow: declare tensors in a pool and commit it; upload; record dispatches; flush; download. Dispatches run in the order
+ * in which they were recorded, each seeing what those before it wrote. */
+#ifndef UVK_RUNTIME_GPU_H
+#define UVK_RUNTIME_GPU_H
+
+#include "error.h"
+#include "kernels.h"
+
+#include <volk.h>
+
+/* ---- Limits --------------------------------------------------------------------------------------------------------- */
+
+/* What the device allows, lowered by $ULTRAVK_LIMITS ("range=16M,allocation=64M,groups=64"), so that tests can play a
+ * smaller device than they have. */
+typedef struct uvk_limits {
+    uint64_t range;      /* bytes that one binding sees */
+    uint64_t allocation; /* bytes of one allocation */
+    uint32_t groups[3];  /* workgroups of one dispatch */
+    uint64_t alignment;  /* of a binding's offset */
+} uvk_limits;
+
+/* ---- Memory ---------------------------------------------------------------------------------------------------------- */
+
+/* What one binding sees. */
+typedef struct uvk_span {
+    VkBuffer buffer;
+    VkDeviceSize offset, size;
+} uvk_span;
+
+/* A matrix of float32 (or int32) words, C-order. When it exceeds what one binding sees or one allocation holds, it is cut
+ * between rows into parts of part_rows (the last may be shorter). */
+typedef struct uvk_tensor {
+    uint64_t rows, cols;
+    uint64_t part_rows;
+    uint32_t n_parts;
+    uvk_span *parts; /* owned by the pool */
+} uvk_tensor;
+
+/* The same words as rows x cols, which must not exceed what the tensor holds; the tensor must not be cut. */
+static inline uvk_tensor uvk_tensor_view_as(const uvk_tensor *tensor, uint64_t rows, uint64_t cols)
+{
+    return (uvk_tensor){.rows = rows, .cols = cols, .part_rows = rows, .n_parts = 1, .parts = tensor->parts};
+}
+
+/* Tensors that live and die together. Declare with uvk_pool_add, look at uvk_pool_bytes, then commit. */
+typedef struct uvk_pool uvk_pool;
+
+uvk_status uvk_pool_create(uvk_context *ctx, const char *what, uvk_pool **out, uvk_error *err);
+/* Declares a tensor; *tensor is filled by commit and must stay in place until then. whole: it may not be cut (an operation
+ * needs all of it in one binding). UVK_FAILED when one row, or all of a whole one, exceeds the device's limits. */
+uvk_status uvk_pool_add(uvk_pool *pool, uvk_tensor *tensor, uint64_t rows, uint64_t cols, bool whole, uvk_error *err);
+/* Bytes that commit will take. */
+uint64_t uvk_pool_bytes(const uvk_pool *pool);
+/* Allocates. UVK_FAILED, with both numbers, when the context's budget or the device does not have it. */
+uvk_status uvk_pool_commit(uvk_pool *pool, uvk_error *err);
+/* Waits for the device, then frees. NULL is allowed. */
+void uvk_pool_free(uvk_pool *pool);
+
+/* Copies rows between host and device, through the staging buffer; both wait until the copy is done. */
+uvk_status uvk_upload(uvk_context *ctx, const uvk_tensor *to, uint64_t first_row, uint64_t rows, const void *from, uvk_error *err);
+uvk_status uvk_download(uvk_context *ctx, const uvk_tensor *from, uint64_t first_row, uint64_t rows, void *to, uvk_error *err);
+
+/* ---- Work ------------------------------------------------------------------------------------------------------------ */
+
+enum { UVK_MAX_BINDINGS = 8, UVK_MAX_CONSTANTS = 8, UVK_MAX_PUSH = 96 };
+
+/* One operation over a number of workgroups. A kernel knows its place from one linear index (shaders/grid.glsl), so that this
+ * can be folded into the device's grid and cut between any two workgroups. */
+typedef struct uvk_dispatch {
+    uvk_kernel kernel;
+    uint32_t constants[UVK_MAX_CONSTANTS]; /* specialization constants 0, 1, ... of the kernel */
+    uvk_span bindings[UVK_MAX_BINDINGS];
+    const void *push;                      /* the kernel's own push constants */
+    uint32_t push_size;
+    uint64_t groups;
+    double flop;                           /* of the whole operation: sizes the submissions */
+} uvk_dispatch;
+
+/* Records work; submits when enough has gathered. Nothing waits except for a free slot. */
+uvk_status uvk_dispatch_record(uvk_context *ctx, const uvk_dispatch *dispatch, uvk_error *err);
+/* Copies all rows of a tensor to one of the same shape. */
+uvk_status uvk_copy_record(uvk_context *ctx, const uvk_tensor *from, const uvk_tensor *to, uvk_error *err);
+/* Submits what is recorded and waits for all of it. */
+uvk_status uvk_flush(uvk_context *ctx, uvk_error *err);
+
+/* Seconds that the device spent in submissions, and floating-point operations recorded, since the context was opened. */
+double uvk_device_seconds(const uvk_context *ctx);
+double uvk_recorded_flop(const uvk_context *ctx);
+const uvk_limits *uvk_context_limits(const uvk_context *ctx);
+bool uvk_context_is_cpu(const uvk_context *ctx);
+
+#endif

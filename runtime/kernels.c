@@ -1,0 +1,57 @@
+#include "kernels.h"
+
+static const uint32_t matmul[] =
+#include "matmul.inc"
+    ;
+static const uint32_t layernorm[] =
+#include "layernorm.inc"
+    ;
+static const uint32_t layernorm_backward[] =
+#include "layernorm_backward.inc"
+    ;
+static const uint32_t activation[] =
+#include "activation.inc"
+    ;
+static const uint32_t activation_backward[] =
+#include "activation_backward.inc"
+    ;
+static const uint32_t attention_forward[] =
+#include "attention_forward.inc"
+    ;
+static const uint32_t attention_delta[] =
+#include "attention_delta.inc"
+    ;
+static const uint32_t attention_columns[] =
+#include "attention_columns.inc"
+    ;
+static const uint32_t attention_rows[] =
+#include "attention_rows.inc"
+    ;
+static const uint32_t attention_relevance[] =
+#include "attention_relevance.inc"
+    ;
+static const uint32_t attention_gradient[] =
+#include "attention_gradient.inc"
+    ;
+static const uint32_t rollout_step[] =
+#include "rollout_step.inc"
+    ;
+static const uint32_t row_times_map[] =
+#include "row_times_map.inc"
+    ;
+
+const uvk_kernel_info uvk_kernel_list[UVK_KERNEL_COUNT] = {
+    [UVK_MATMUL] = {"matmul", matmul, sizeof matmul, 4, 1},
+    [UVK_LAYERNORM] = {"layernorm", layernorm, sizeof layernorm, 5, 0},
+    [UVK_LAYERNORM_BACKWARD] = {"layernorm_backward", layernorm_backward, sizeof layernorm_backward, 8, 0},
+    [UVK_ACTIVATION] = {"activation", activation, sizeof activation, 2, 1},
+    [UVK_ACTIVATION_BACKWARD] = {"activation_backward", activation_backward, sizeof activation_backward, 3, 0},
+    [UVK_ATTENTION_FORWARD] = {"attention_forward", attention_forward, sizeof attention_forward, 3, 1},
+    [UVK_ATTENTION_DELTA] = {"attention_delta", attention_delta, sizeof attention_delta, 4, 0},
+    [UVK_ATTENTION_COLUMNS] = {"attention_columns", attention_columns, sizeof attention_columns, 8, 2},
+    [UVK_ATTENTION_ROWS] = {"attention_rows", attention_rows, sizeof attention_rows, 6, 1},
+    [UVK_ATTENTION_RELEVANCE] = {"attention_relevance", attention_relevance, sizeof attention_relevance, 6, 0},
+    [UVK_ATTENTION_GRADIENT] = {"attention_gradient", attention_gradient, sizeof attention_gradient, 4, 0},
+    [UVK_ROLLOUT_STEP] = {"rollout_step", rollout_step, sizeof rollout_step, 2, 0},
+    [UVK_ROW_TIMES_MAP] = {"row_times_map", row_times_map, sizeof row_times_map, 4, 0},
+};

@@ -1,0 +1,36 @@
+/* The compute kernels: one a file of shaders/, embedded as SPIR-V. What each computes, and the meaning of its bindings, constants
+ * and push constants, stands at the top of its shader. */
+#ifndef UVK_RUNTIME_KERNELS_H
+#define UVK_RUNTIME_KERNELS_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+typedef enum uvk_kernel {
+    UVK_MATMUL,
+    UVK_LAYERNORM,
+    UVK_LAYERNORM_BACKWARD,
+    UVK_ACTIVATION,
+    UVK_ACTIVATION_BACKWARD,
+    UVK_ATTENTION_FORWARD,
+    UVK_ATTENTION_DELTA,
+    UVK_ATTENTION_COLUMNS,
+    UVK_ATTENTION_ROWS,
+    UVK_ATTENTION_RELEVANCE,
+    UVK_ATTENTION_GRADIENT,
+    UVK_ROLLOUT_STEP,
+    UVK_ROW_TIMES_MAP,
+    UVK_KERNEL_COUNT
+} uvk_kernel;
+
+typedef struct uvk_kernel_info {
+    const char *name;
+    const uint32_t *code;
+    size_t size;         /* bytes of code */
+    uint32_t bindings;
+    uint32_t constants;  /* specialization constants */
+} uvk_kernel_info;
+
+extern const uvk_kernel_info uvk_kernel_list[UVK_KERNEL_COUNT];
+
+#endif

@@ -1,0 +1,70 @@
+#include "context.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+static uint64_t smaller(uint64_t a, uint64_t b)
+{
+    return a < b ? a : b;
+}
+
+/* "16M" -> bytes; false when it is not a positive number with an optional K, M or G. */
+static bool parse_size(const char *text, size_t length, uint64_t *out)
+{
+    char digits[24];
+    if (length == 0 || length >= sizeof digits)
+        return false;
+    memcpy(digits, text, length);
+    digits[length] = 0;
+    char *end;
+    unsigned long long value = strtoull(digits, &end, 10);
+    int shift = *end == 'K' ? 10 : *end == 'M' ? 20 : *end == 'G' ? 30 : 0;
+    if (end == digits || end[shift ? 1 : 0] || value == 0 || value > UINT64_MAX >> shift)
+        return false;
+    *out = (uint64_t)value << shift;
+    return true;
+}
+
+static bool lower_limit(uvk_limits *limits, const char *item, size_t length)
+{
+    const char *equals = memchr(item, '=', length);
+    if (!equals)
+        return false;
+    size_t name = (size_t)(equals - item);
+    uint64_t value;
+    if (!parse_size(equals + 1, length - name - 1, &value))
+        return false;
+    if (name == 5 && !memcmp(item, "range", 5))
+        limits->range = smaller(limits->range, value);
+    else if (name == 10 && !memcmp(item, "allocation", 10))
+        limits->allocation = smaller(limits->allocation, value);
+    else if (name == 6 && !memcmp(item, "groups", 6))
+        for (int i = 0; i < 3; i++)
+            limits->groups[i] = (uint32_t)smaller(limits->groups[i], value);
+    else
+        return false;
+    return true;
+}
+
+uvk_status uvk_limits_read(VkPhysicalDevice device, uvk_limits *out, uvk_error *err)
+{
+    VkPhysicalDeviceMaintenance3Properties maintenance = {.sType = VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_MAINTENANCE_3_PROPERTIES};
+    VkPhysicalDeviceProperties2 properties = {.sType = VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_PROPERTIES_2, .pNext = &maintenance};
+    vkGetPhysicalDeviceProperties2(device, &properties);
+    const VkPhysicalDeviceLimits *l = &properties.properties.limits;
+    uvk_limits limits = {
+        .range = l->maxStorageBufferRange,
+        .allocation = maintenance.maxMemoryAllocationSize,
+        .groups = {l->maxComputeWorkGroupCount[0], l->maxComputeWorkGroupCount[1], l->maxComputeWorkGroupCount[2]},
+        .alignment = l->minStorageBufferOffsetAlignment < 4 ? 4 : l->minStorageBufferOffsetAlignment,
+    };
+    const char *lowered = getenv("ULTRAVK_LIMITS");
+    for (const char *item = lowered; item && *item;) {
+        size_t length = strcspn(item, ",");
+        if (!lower_limit(&limits, item, length))
+            return uvk_fail(err, UVK_USAGE, "ULTRAVK_LIMITS=%s: expected range=N,allocation=N,groups=N (N with an optional K, M or G)", lowered);
+        item += length + (item[length] == ',');
+    }
+    *out = limits;
+    return UVK_OK;
+}
