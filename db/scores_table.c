@@ -64,8 +64,11 @@ static int open_cursor(sqlite3_vtab *base, sqlite3_vtab_cursor **out)
     cursor *c = calloc(1, sizeof *c);
     if (!c)
         return SQLITE_NOMEM;
-    int code = sqlite3_prepare_v2(((table *)base)->sqlite, "SELECT scores FROM main.map WHERE id = ?1", -1, &c->map, NULL);
+    sqlite3 *sqlite = ((table *)base)->sqlite;
+    int code = sqlite3_prepare_v2(sqlite, "SELECT scores FROM main.map WHERE id = ?1", -1, &c->map, NULL);
     if (code != SQLITE_OK) {
+        sqlite3_free(base->zErrMsg);
+        base->zErrMsg = sqlite3_mprintf("scores: %s", sqlite3_errmsg(sqlite)); /* SQLite's to free */
         free(c);
         return code;
     }
