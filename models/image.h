@@ -4,13 +4,17 @@
 
 #include "error.h"
 
+/* Of photos that are read and of images that they are resized to: an image within these needs 600 MB at most. */
+enum { UVK_MAX_SIDE = 16384, UVK_MAX_PIXELS = 200 * 1000 * 1000 };
+
 typedef struct uvk_image {
     int width, height;
     uint8_t *rgb; /* width*height*3 bytes, owned */
 } uvk_image;
 
 /* Decodes by content, not by extension. As Pillow's convert("RGB"): grey is replicated, alpha dropped, CMYK converted, the
- * EXIF orientation not applied (image processors do not apply it either). Larger than 16384 a side or 200 million pixels,
+ * EXIF orientation not applied (image processors do not apply it either). The one difference: 16 bits a channel keep the upper
+ * 8, also for grey, where Pillow clips all but the darkest values to white. Larger than 16384 a side or 200 million pixels,
  * truncated, or not an image: UVK_BAD_INPUT. */
 uvk_status uvk_image_load(const char *path, uvk_image *out, uvk_error *err);
 /* The same from bytes; name is for messages. */
@@ -24,7 +28,8 @@ uvk_status uvk_image_save_png(const char *path, const uvk_image *image, uvk_erro
 /* The numbers are those of preprocessor_config.json's "resample". */
 typedef enum uvk_filter { UVK_NEAREST = 0, UVK_LANCZOS = 1, UVK_BILINEAR = 2, UVK_BICUBIC = 3, UVK_BOX = 4, UVK_HAMMING = 5 } uvk_filter;
 
-/* Pillow's Image.resize, antialiased, equal to the bit. */
+/* Pillow's Image.resize, antialiased, equal to the bit (to Pillow 13; older versions differ where the height shrinks much more
+ * than the width). A size outside the limits above: UVK_USAGE. */
 uvk_status uvk_image_resize(const uvk_image *in, int width, int height, uvk_filter filter, uvk_image *out, uvk_error *err);
 
 #endif

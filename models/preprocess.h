@@ -18,9 +18,11 @@ typedef struct uvk_preprocess {
     float mean[3], std[3];
 } uvk_preprocess;
 
-/* Reads dir/preprocessor_config.json; absent: the defaults of the vit image processor at height x width (exact resize,
- * bilinear, no crop, 1/255, mean and std 0.5). Accepts size as an int, {"height","width"} or {"shortest_edge"[,"longest_edge"]},
- * crop_size as an int or {"height","width"}. Wrong types, sizes outside 1..16384, std 0: UVK_BAD_INPUT. */
+/* Reads "image_processor" of dir/processor_config.json, else dir/preprocessor_config.json; neither there: the defaults of the
+ * vit image processor at height x width (exact resize, bilinear, no crop, 1/255, mean and std 0.5). Accepts size as an int,
+ * [height, width], {"height","width"} or {"shortest_edge"[,"longest_edge"]}, crop_size as an int, a list or {"height","width"};
+ * absent keys take the defaults of the image processor that the file names (ViT, DeiT, CLIP, Bit, Siglip). Wrong types, sizes
+ * outside 1..16384, std 0, another image processor: UVK_BAD_INPUT. */
 uvk_status uvk_preprocess_load(const char *dir, int height, int width, uvk_preprocess *out, uvk_error *err);
 
 /* Where the result stands in the photo: photo = result * scale + offset, in pixels, x and y. */
@@ -30,7 +32,8 @@ typedef struct uvk_geometry {
 
 /* The size of the result for a photo of that size. */
 void uvk_preprocess_size(const uvk_preprocess *p, int photo_width, int photo_height, int *width, int *height);
-/* pixels: [3, height, width] of uvk_preprocess_size, owned by the caller. name is for messages. */
+/* pixels: [3, height, width] of uvk_preprocess_size, owned by the caller. name is for messages. A
+ * photo so narrow that it would be resized beyond what image.h allows: UVK_BAD_INPUT. */
 uvk_status uvk_preprocess_run(const uvk_preprocess *p, const uvk_image *photo, const char *name, float *pixels, uvk_geometry *geometry, uvk_error *err);
 
 #endif
