@@ -28,7 +28,7 @@ static const uvk_db_named queries[] = {
     {"inputs", "every input of every run, with what became of it",
      "[run]",
      "SELECT x.run_id, i.name, i.kind, i.width, i.height, i.n_chars, x.status,"
-     " (SELECT count(*) FROM sequence AS q JOIN map AS p ON p.run_id = x.run_id AND p.sequence_id = q.id"
+     " (SELECT count(*) FROM sequence AS q CROSS JOIN map AS p ON p.run_id = x.run_id AND p.sequence_id = q.id"
      " WHERE q.input_id = i.id) AS maps, x.error "
      "FROM run_input AS x JOIN input AS i ON i.id = x.input_id WHERE (:run IS NULL OR x.run_id = :run) ORDER BY x.run_id, i.id"},
 
@@ -52,7 +52,7 @@ static const uvk_db_named queries[] = {
      "[run]",
      "SELECT y.*, 1000 * seconds / nullif(maps, 0) AS ms_per_map, gflop / nullif(seconds, 0) AS gflop_per_second FROM ("
      "SELECT x.run_id, m.name AS model, r.layer, i.name AS input, x.device,"
-     " (SELECT count(*) FROM sequence AS q JOIN map AS p ON p.run_id = x.run_id AND p.sequence_id = q.id"
+     " (SELECT count(*) FROM sequence AS q CROSS JOIN map AS p ON p.run_id = x.run_id AND p.sequence_id = q.id"
      " WHERE q.input_id = i.id) AS maps, x.seconds_forward, x.seconds_backward,"
      " x.seconds_forward + x.seconds_backward AS seconds, x.gflop, x.peak_bytes "
      "FROM run_input AS x JOIN run AS r ON r.id = x.run_id JOIN model AS m ON m.id = r.model_id"
@@ -149,6 +149,6 @@ uvk_status uvk_db_query_named(const char *path, const char *name, const char *co
     if (!status)
         status = uvk_print_rows(db, statement, format, out, err);
     sqlite3_finalize(statement);
-    uvk_sql_close(db);
+    uvk_query_close(db);
     return status;
 }

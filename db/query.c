@@ -3,18 +3,20 @@
 #include "schema.h"
 
 #include <errno.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 
 /* ---- Opening -------------------------------------------------------------------------------------------------------- */
 
-static bool has_log(const char *path)
+/* Bytes in the write-ahead log beside a database; -1 where there is none. */
+static int64_t log_size(const char *path)
 {
     struct stat info;
     char *log = sqlite3_mprintf("%s-wal", path);
-    bool found = log && stat(log, &info) == 0 && info.st_size > 0;
+    int64_t size = log && stat(log, &info) == 0 ? (int64_t)info.st_size : -1;
     sqlite3_free(log);
-    return found;
+    return size;
 }
 
 static uvk_status show_schema(uvk_db *db, uvk_error *err)
@@ -33,7 +35,7 @@ static uvk_status open_readable(const char *path, uvk_db **out, uvk_error *err)
         return status;
     status = show_schema(*out, err);
     int code = sqlite3_errcode((*out)->sqlite);
-    if (!status || (code != SQLITE_CANTOPEN && code != SQLITE_READONLY) || has_log(path))
+    if (!status || (code != SQLITE_CANTOPEN && code != SQLITE_READONLY) || log_size(path) > 0)
         return status;
     uvk_sql_close(*out);
     status = uvk_sql_open_immutable(path, out, err);
@@ -44,17 +46,40 @@ uvk_status uvk_query_open(const char *path, uvk_db **out, uvk_error *err)
 {
     struct stat info;
     uvk_db *db = NULL;
+    bool had_log = log_size(path) >= 0;
     if (stat(path, &info) != 0)
         return uvk_fail(err, errno == ENOENT || errno == ENOTDIR ? UVK_BAD_INPUT : UVK_FAILED, "%s: %s", path, strerror(errno));
     uvk_status status = open_readable(path, &db, err);
     if (!status && uvk_authorize_reading(db->sqlite) != SQLITE_OK)
         status = uvk_sql_fail(db, err);
+    if (db)
+        db->made_log = !had_log;
     if (status) {
-        uvk_sql_close(db);
+        uvk_query_close(db);
         return status;
     }
     *out = db;
     return UVK_OK;
+}
+
+/* A reader in WAL mode makes an empty log and its index, and may not remove them. A connection that may write does so when it
+ * is the last to close; where it cannot be opened the files stay, as they may. */
+static void sweep_log(const char *path)
+{
+    uvk_db *db;
+    if (uvk_sql_open(path, SQLITE_OPEN_READWRITE, &db, NULL) != UVK_OK)
+        return;
+    (void)uvk_sql_exec(db, "SELECT 1 FROM sqlite_master", NULL); /* only who has read takes part */
+    uvk_sql_close(db);
+}
+
+void uvk_query_close(uvk_db *db)
+{
+    char *path = db && db->made_log ? strdup(db->path) : NULL;
+    uvk_sql_close(db);
+    if (path && log_size(path) == 0)
+        sweep_log(path);
+    free(path);
 }
 
 /* ---- Errors --------------------------------------------------------------------------------------------------------- */
@@ -134,6 +159,6 @@ uvk_status uvk_db_query(const char *path, const char *sql, uvk_db_format format,
     if (status)
         return status;
     status = run_statements(db, sql, format, out, err);
-    uvk_sql_close(db);
+    uvk_query_close(db);
     return status;
 }

@@ -14,5 +14,6 @@ uvk_status uvk_query_fail(uvk_db *db, uvk_error *err);
 
 /* Opens for reading, checked, in the schema of this version, limited to reading. */
 uvk_status uvk_query_open(const char *path, uvk_db **out, uvk_error *err);
+void uvk_query_close(uvk_db *db);
 
 #endif

@@ -138,7 +138,7 @@ static const char metric[] =
     " k REAL,"                    /* the x of a curve as a fraction, or NULL */
     " value REAL);"
     "CREATE INDEX metric_name ON metric (name, method);"
-    "CREATE INDEX metric_sequence ON metric (sequence_id);"
+    "CREATE INDEX metric_sequence ON metric (sequence_id, run_id);"
     "CREATE UNIQUE INDEX metric_identity"
     " ON metric (run_id, ifnull(sequence_id, -1), ifnull(target_idx, -1), name, method, ifnull(k, -1))";
 

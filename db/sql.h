@@ -13,6 +13,7 @@ struct uvk_db {
     char *path;
     struct { const char *sql; sqlite3_stmt *statement; } cache[UVK_SQL_CACHE];
     int n_cached;
+    bool made_log; /* a reader: there was no write-ahead log before it came */
 };
 
 /* A value to bind. The constructors hold the rules of db.h for what is NULL. */

@@ -241,6 +241,22 @@ static void a_reader_sees_what_is_committed_beside_a_writer(void **state)
     uvk_db_close(db);
 }
 
+static void a_query_leaves_no_files_behind(void **state)
+{
+    const scratch *t = *state;
+    char log[128];
+    snprintf(log, sizeof log, "%s-wal", t->path);
+    expect(t->path, "SELECT count(*) AS n FROM map", UVK_DB_CSV, "n\r\n10\r\n");
+    assert_int_not_equal(access(log, F_OK), 0);
+    refuse(t->path, "SELECT", UVK_USAGE, "incomplete");
+    assert_int_not_equal(access(log, F_OK), 0);
+    uvk_db *db = open_db(t->path); /* what a writer has open stays */
+    put_model(db, "other", "text");
+    expect(t->path, "SELECT count(*) AS n FROM model", UVK_DB_CSV, "n\r\n2\r\n");
+    assert_int_equal(access(log, F_OK), 0);
+    uvk_db_close(db);
+}
+
 /* In a child that may only read; root is nobody there. */
 static void expect_as_nobody(const char *path)
 {
@@ -447,6 +463,7 @@ int main(void)
         TEST(a_missing_file_is_bad_input_and_is_not_made),
         TEST(a_damaged_file_is_told),
         TEST(a_reader_sees_what_is_committed_beside_a_writer),
+        TEST(a_query_leaves_no_files_behind),
         TEST(a_read_only_folder_can_be_queried),
         TEST(scores_reads_the_row),
         TEST(scores_of_hostile_files),

@@ -259,6 +259,52 @@ static void a_locked_file_is_told_clearly(void **state)
     uvk_db_close(db);
 }
 
+static int write_inputs(const char *path, int64_t model, int64_t run, int writer)
+{
+    uvk_db *db = open_db(path);
+    for (int i = 0; i < 25; i++) {
+        char name[32];
+        snprintf(name, sizeof name, "photo%d-%d.jpg", writer, i);
+        write_and_free(db, make_sample(run, model, name, 50, 7, 49));
+    }
+    uvk_db_close(db);
+    return 0;
+}
+
+static int read_inputs(const char *path)
+{
+    FILE *out = fopen("/dev/null", "w");
+    uvk_error err;
+    uvk_status status = UVK_OK;
+    for (int i = 0; status == UVK_OK && i < 40; i++)
+        status = uvk_db_query(path, "SELECT count(*) FROM map; PRAGMA quick_check", UVK_DB_CSV, out, &err);
+    if (status)
+        fprintf(stderr, "%s\n", err.message);
+    fclose(out);
+    return status;
+}
+
+static void writers_and_readers_do_not_disturb_each_other(void **state)
+{
+    enum { WRITERS = 2, READERS = 3 };
+    const scratch *t = *state;
+    uvk_db *db = open_db(t->path);
+    int64_t model = put_model(db, "m", "vision"), run = start_run(db, model, "{}", false);
+    uvk_db_close(db);
+    pid_t children[WRITERS + READERS];
+    for (int i = 0; i < WRITERS + READERS; i++)
+        if ((children[i] = fork()) == 0)
+            _exit(i < WRITERS ? write_inputs(t->path, model, run, i) : read_inputs(t->path));
+    for (int i = 0; i < WRITERS + READERS; i++) {
+        int code;
+        assert_int_equal(waitpid(children[i], &code, 0), children[i]);
+        assert_int_equal(code, 0);
+    }
+    assert_sound(t->path);
+    assert_int_equal(number_of(t->path, "SELECT count(*) FROM map"), WRITERS * 25 * 49);
+    assert_int_equal(number_of(t->path, "SELECT contributions - (SELECT count(*) FROM contribution) FROM run"), 0);
+}
+
 /* ---- Which contributions are kept ------------------------------------------------------------------------------------- */
 
 static void top_keeps_the_highest_and_of_equals_the_first(void **state)
@@ -489,6 +535,7 @@ int main(void)
         TEST(a_killed_writer_leaves_whole_inputs),
         TEST(a_full_disk_keeps_what_was_finished),
         TEST(a_locked_file_is_told_clearly),
+        TEST(writers_and_readers_do_not_disturb_each_other),
         TEST(top_keeps_the_highest_and_of_equals_the_first),
         TEST(beyond_five_million_rows_a_map_keeps_twenty),
         TEST(the_key_depends_on_model_probe_and_params_alone),
