@@ -1,6 +1,6 @@
 #include "ops.h"
 
-/* Tile sizes of the shaders. */
+/* Tile sizes of the shaders, tiled and direct. */
 enum { MATMUL_TILE_M = 32, MATMUL_TILE_N = 64, ATTENTION_TILE = 32, ATTENTION_SLICE = 8, THREADS = 64 };
 
 static uint64_t divide_up(uint64_t a, uint64_t b)
@@ -23,7 +23,7 @@ typedef struct matmul_push {
 static uvk_status matmul(uvk_context *ctx, bool w_is_nk, uvk_span x, uvk_span w, uvk_span y, uvk_span bias, const matmul_push *push, uvk_error *err)
 {
     uvk_dispatch d = {
-        .kernel = UVK_MATMUL,
+        .kernel = uvk_context_limits(ctx)->direct ? UVK_MATMUL_DIRECT : UVK_MATMUL,
         .constants = {w_is_nk},
         .bindings = {x, w, y, bias},
         .push = push,
@@ -160,6 +160,12 @@ static attention_push push_of(const uvk_attention_gradient *g)
     return (attention_push){g->shape->tokens, g->shape->heads, g->shape->head_dim, g->window.rows, g->shape->scale};
 }
 
+/* How the tiled kernels cut a head's dimensions. */
+static uint32_t slices(const uvk_attention_gradient *g)
+{
+    return (uint32_t)divide_up(g->shape->head_dim, ATTENTION_SLICE);
+}
+
 /* Operations of one n x head_dim product over all rows of all windows and heads. */
 static double product_flop(const uvk_attention_gradient *g)
 {
@@ -182,10 +188,11 @@ uvk_status uvk_attention_delta(uvk_context *ctx, const uvk_attention_gradient *g
 
 uvk_status uvk_attention_columns(uvk_context *ctx, const uvk_attention_gradient *g, const uvk_tensor *s, const uvk_tensor *relevance, const uvk_tensor *d_qkv, uvk_error *err)
 {
+    bool direct = uvk_context_limits(ctx)->direct;
     attention_push push = push_of(g);
     uvk_dispatch d = {
-        .kernel = UVK_ATTENTION_COLUMNS,
-        .constants = {d_qkv != NULL, (uint32_t)divide_up(g->shape->head_dim, ATTENTION_SLICE)},
+        .kernel = direct ? UVK_ATTENTION_COLUMNS_DIRECT : UVK_ATTENTION_COLUMNS,
+        .constants = {d_qkv != NULL, direct ? 0 : slices(g)},
         .bindings = {whole(g->qkv), whole(g->stats), whole(g->d_o), whole(g->window.first), whole(g->delta), whole(s), whole(relevance), whole(d_qkv ? d_qkv : relevance)},
         .push = &push,
         .push_size = sizeof push,
@@ -197,10 +204,11 @@ uvk_status uvk_attention_columns(uvk_context *ctx, const uvk_attention_gradient 
 
 uvk_status uvk_attention_rows(uvk_context *ctx, const uvk_attention_gradient *g, const uvk_tensor *d_qkv, uvk_error *err)
 {
+    bool direct = uvk_context_limits(ctx)->direct;
     attention_push push = push_of(g);
     uvk_dispatch d = {
-        .kernel = UVK_ATTENTION_ROWS,
-        .constants = {(uint32_t)divide_up(g->shape->head_dim, ATTENTION_SLICE)},
+        .kernel = direct ? UVK_ATTENTION_ROWS_DIRECT : UVK_ATTENTION_ROWS,
+        .constants = {direct ? 0 : slices(g)},
         .bindings = {whole(g->qkv), whole(g->stats), whole(g->d_o), whole(g->window.first), whole(g->delta), whole(d_qkv)},
         .push = &push,
         .push_size = sizeof push,

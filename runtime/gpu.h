@@ -12,13 +12,14 @@
 
 /* ---- Limits --------------------------------------------------------------------------------------------------------- */
 
-/* What the device allows, lowered by $ULTRAVK_LIMITS ("range=16M,allocation=64M,groups=64"), so that tests can play a
- * smaller device than they have. */
+/* What the device allows, lowered by $ULTRAVK_LIMITS ("range=16M,allocation=64M,groups=64,kernels=tiled"), so that tests can
+ * play another device than they have. */
 typedef struct uvk_limits {
     uint64_t range;      /* bytes that one binding sees */
     uint64_t allocation; /* bytes of one allocation */
     uint32_t groups[3];  /* workgroups of one dispatch */
     uint64_t alignment;  /* of a binding's offset */
+    bool direct;         /* take the *_direct kernels, made for drivers that run on the CPU, instead of the tiled ones */
 } uvk_limits;
 
 /* ---- Memory ---------------------------------------------------------------------------------------------------------- */

@@ -3,6 +3,9 @@
 static const uint32_t matmul[] =
 #include "matmul.inc"
     ;
+static const uint32_t matmul_direct[] =
+#include "matmul_direct.inc"
+    ;
 static const uint32_t layernorm[] =
 #include "layernorm.inc"
     ;
@@ -24,8 +27,14 @@ static const uint32_t attention_delta[] =
 static const uint32_t attention_columns[] =
 #include "attention_columns.inc"
     ;
+static const uint32_t attention_columns_direct[] =
+#include "attention_columns_direct.inc"
+    ;
 static const uint32_t attention_rows[] =
 #include "attention_rows.inc"
+    ;
+static const uint32_t attention_rows_direct[] =
+#include "attention_rows_direct.inc"
     ;
 static const uint32_t attention_relevance[] =
 #include "attention_relevance.inc"
@@ -42,6 +51,7 @@ static const uint32_t row_times_map[] =
 
 const uvk_kernel_info uvk_kernel_list[UVK_KERNEL_COUNT] = {
     [UVK_MATMUL] = {"matmul", matmul, sizeof matmul, 4, 1},
+    [UVK_MATMUL_DIRECT] = {"matmul_direct", matmul_direct, sizeof matmul_direct, 4, 1},
     [UVK_LAYERNORM] = {"layernorm", layernorm, sizeof layernorm, 5, 0},
     [UVK_LAYERNORM_BACKWARD] = {"layernorm_backward", layernorm_backward, sizeof layernorm_backward, 8, 0},
     [UVK_ACTIVATION] = {"activation", activation, sizeof activation, 2, 1},
@@ -49,7 +59,9 @@ const uvk_kernel_info uvk_kernel_list[UVK_KERNEL_COUNT] = {
     [UVK_ATTENTION_FORWARD] = {"attention_forward", attention_forward, sizeof attention_forward, 3, 1},
     [UVK_ATTENTION_DELTA] = {"attention_delta", attention_delta, sizeof attention_delta, 4, 0},
     [UVK_ATTENTION_COLUMNS] = {"attention_columns", attention_columns, sizeof attention_columns, 8, 2},
+    [UVK_ATTENTION_COLUMNS_DIRECT] = {"attention_columns_direct", attention_columns_direct, sizeof attention_columns_direct, 8, 1},
     [UVK_ATTENTION_ROWS] = {"attention_rows", attention_rows, sizeof attention_rows, 6, 1},
+    [UVK_ATTENTION_ROWS_DIRECT] = {"attention_rows_direct", attention_rows_direct, sizeof attention_rows_direct, 6, 0},
     [UVK_ATTENTION_RELEVANCE] = {"attention_relevance", attention_relevance, sizeof attention_relevance, 6, 0},
     [UVK_ATTENTION_GRADIENT] = {"attention_gradient", attention_gradient, sizeof attention_gradient, 4, 0},
     [UVK_ROLLOUT_STEP] = {"rollout_step", rollout_step, sizeof rollout_step, 2, 0},

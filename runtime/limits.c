@@ -25,8 +25,17 @@ static bool parse_size(const char *text, size_t length, uint64_t *out)
     return true;
 }
 
+static bool item_is(const char *item, size_t length, const char *text)
+{
+    return length == strlen(text) && !memcmp(item, text, length);
+}
+
 static bool lower_limit(uvk_limits *limits, const char *item, size_t length)
 {
+    if (item_is(item, length, "kernels=direct") || item_is(item, length, "kernels=tiled")) {
+        limits->direct = item_is(item, length, "kernels=direct");
+        return true;
+    }
     const char *equals = memchr(item, '=', length);
     if (!equals)
         return false;
@@ -34,11 +43,11 @@ static bool lower_limit(uvk_limits *limits, const char *item, size_t length)
     uint64_t value;
     if (!parse_size(equals + 1, length - name - 1, &value))
         return false;
-    if (name == 5 && !memcmp(item, "range", 5))
+    if (item_is(item, name, "range"))
         limits->range = smaller(limits->range, value);
-    else if (name == 10 && !memcmp(item, "allocation", 10))
+    else if (item_is(item, name, "allocation"))
         limits->allocation = smaller(limits->allocation, value);
-    else if (name == 6 && !memcmp(item, "groups", 6))
+    else if (item_is(item, name, "groups"))
         for (int i = 0; i < 3; i++)
             limits->groups[i] = (uint32_t)smaller(limits->groups[i], value);
     else
@@ -57,12 +66,13 @@ uvk_status uvk_limits_read(VkPhysicalDevice device, uvk_limits *out, uvk_error *
         .allocation = maintenance.maxMemoryAllocationSize,
         .groups = {l->maxComputeWorkGroupCount[0], l->maxComputeWorkGroupCount[1], l->maxComputeWorkGroupCount[2]},
         .alignment = l->minStorageBufferOffsetAlignment < 4 ? 4 : l->minStorageBufferOffsetAlignment,
+        .direct = properties.properties.deviceType == VK_PHYSICAL_DEVICE_TYPE_CPU,
     };
     const char *lowered = getenv("ULTRAVK_LIMITS");
     for (const char *item = lowered; item && *item;) {
         size_t length = strcspn(item, ",");
         if (!lower_limit(&limits, item, length))
-            return uvk_fail(err, UVK_USAGE, "ULTRAVK_LIMITS=%s: expected range=N,allocation=N,groups=N (N with an optional K, M or G)", lowered);
+            return uvk_fail(err, UVK_USAGE, "ULTRAVK_LIMITS=%s: expected range=N,allocation=N,groups=N,kernels=tiled|direct (N with an optional K, M or G)", lowered);
         item += length + (item[length] == ',');
     }
     *out = limits;
