@@ -4,8 +4,9 @@
 #include "json.h"
 #include "npy.h"
 #include "safetensors.h"
+#include "scratch.h"
 
-#include <limits.h>
+#include <dirent.h>
 #include <math.h>
 #include <setjmp.h>
 #include <stdarg.h>
@@ -18,28 +19,27 @@
 
 /* ---- A folder for each test ------------------------------------------------------------------------------------------- */
 
-static char folder[64];
+static char folder[4096];
 static uvk_error error;
 
 static int make_folder(void **state)
 {
     (void)state;
-    strcpy(folder, "/tmp/uvk-files-XXXXXX");
+    scratch_create(folder);
     error = (uvk_error){0};
-    return mkdtemp(folder) ? 0 : -1;
+    return 0;
 }
 
 static int remove_folder(void **state)
 {
     (void)state;
-    char command[96];
-    snprintf(command, sizeof command, "rm -rf %s", folder);
-    return system(command);
+    scratch_remove(folder);
+    return 0;
 }
 
 static const char *in_folder(const char *name)
 {
-    static char path[128];
+    static char path[8192];
     snprintf(path, sizeof path, "%s/%s", folder, name);
     return path;
 }
@@ -62,11 +62,16 @@ static void assert_refused(uvk_status status, const char *why)
         fail_msg("\"%s\" does not say \"%s\"", error.message, why);
 }
 
+/* No temporary file was left. */
 static bool only_file_is(const char *name)
 {
-    char command[256];
-    snprintf(command, sizeof command, "test \"$(ls -A %s)\" = '%s'", folder, name);
-    return system(command) == 0;
+    int others = 0;
+    DIR *dir = opendir(folder);
+    assert_non_null(dir);
+    for (const struct dirent *entry; (entry = readdir(dir));)
+        others += entry->d_name[0] != '.' && strcmp(entry->d_name, name) != 0;
+    closedir(dir);
+    return others == 0 && access(in_folder(name), F_OK) == 0;
 }
 
 /* ---- Safetensors -------------------------------------------------------------------------------------------------------- */
@@ -184,6 +189,7 @@ static void test_header_lengths(void **state)
     assert_int_equal(unlink(in_folder("model.safetensors")), 0);
     assert_int_equal(mkdir(in_folder("model.safetensors"), 0700), 0);
     assert_refused(open_folder(), "a folder");
+    assert_int_equal(rmdir(in_folder("model.safetensors")), 0);
 }
 
 /* A sparse file: a header beyond the limit is refused without being read. */
@@ -400,6 +406,7 @@ static void test_write_failures(void **state)
     assert_int_equal(mkdir(in_folder("d"), 0700), 0);
     assert_cannot_write(uvk_npy_save_f32(in_folder("d"), &value, 0, NULL, &error));
     assert_true(only_file_is("d"));
+    assert_int_equal(rmdir(in_folder("d")), 0);
 }
 
 static void test_abandon(void **state)
@@ -593,7 +600,7 @@ static void test_hashes(void **state)
     assert_string_equal(one, two);
     assert_refused(uvk_sha256_file(in_folder("y"), two, &error), "cannot be opened");
     /* "ab" + "c" is not "a" + "bc". */
-    char a[128], b[128];
+    char a[8192], b[8192];
     strcpy(a, in_folder("a"));
     strcpy(b, in_folder("b"));
     const char *paths[] = {a, b};
