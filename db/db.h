@@ -12,8 +12,9 @@
 
 typedef struct uvk_db uvk_db;
 
-/* Opens for writing; creates or migrates the schema; WAL, or a rollback journal with a warning where WAL cannot work.
- * warn may be NULL. */
+/* Opens for writing; creates or migrates the schema; WAL, or a rollback journal with a warning where WAL cannot work. path is
+ * always a file's name, never a URI or ":memory:". A SQLite file of another program is refused and left as it is (ours carry
+ * an application_id). warn may be NULL. */
 uvk_status uvk_db_open(const char *path, void (*warn)(void *user, const char *line), void *user, uvk_db **out, uvk_error *err);
 void uvk_db_close(uvk_db *db);
 
@@ -37,8 +38,8 @@ uvk_status uvk_db_put_model(uvk_db *db, const uvk_db_model *model, int64_t *id, 
 
 /* The run's key: 64 hex digits over model hash, probe and params. */
 void uvk_db_run_key(const uvk_db_run *run, char key[65]);
-/* Starts a run (status "running"). With resume, the run of the same key is continued when there is one. Without, a run of
- * the same key gets a fresh key by appending "#2", "#3", ... */
+/* Starts a run (status "running"). With resume, the latest run of the same key is continued when there is one. Without, a run
+ * of the same key gets a fresh key by appending "#2", "#3", ... */
 uvk_status uvk_db_start_run(uvk_db *db, const uvk_db_run *run, bool resume, int64_t *id, uvk_error *err);
 /* status: done | failed | interrupted; sets finished_at. */
 uvk_status uvk_db_finish_run(uvk_db *db, int64_t run_id, const char *status, uvk_error *err);
@@ -106,7 +107,7 @@ uvk_status uvk_db_prune(uvk_db *db, int64_t run_id, uvk_error *err);
 typedef enum uvk_db_format { UVK_DB_TABLE, UVK_DB_CSV, UVK_DB_JSON, UVK_DB_JSONL } uvk_db_format;
 
 /* Runs SQL (one statement or several; the rows of each are printed) on a database opened read-only: it cannot write, attach or
- * load extensions. An older schema is read through temporary views. Missing file: UVK_BAD_INPUT; an SQL error: UVK_USAGE with the
+ * load extensions. It works beside a writer and on a read-only medium. An older schema is read through temporary views. Missing file: UVK_BAD_INPUT; an SQL error: UVK_USAGE with the
  * position; a failing read or write to out: UVK_FAILED. */
 uvk_status uvk_db_query(const char *path, const char *sql, uvk_db_format format, FILE *out, uvk_error *err);
 

@@ -127,7 +127,7 @@ static uvk_status prepare_for_writing(uvk_db *db, bool *wal, uvk_error *err)
 
 uvk_status uvk_db_open(const char *path, void (*warn)(void *user, const char *line), void *user, uvk_db **out, uvk_error *err)
 {
-    uvk_db *db;
+    uvk_db *db = NULL;
     uvk_status status = uvk_sql_open(path, SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE, &db, err);
     if (status)
         return status;

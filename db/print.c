@@ -199,7 +199,9 @@ static uvk_status table_begin(printer *p, uvk_error *err)
     size_t size = (size_t)(TABLE_ROWS + 1) * (size_t)p->columns * sizeof *p->cells;
     p->cells = calloc(1, size);
     p->widths = calloc((size_t)p->columns, sizeof *p->widths);
-    uvk_status status = p->cells && p->widths ? UVK_OK : uvk_fail_memory(err, size, "a table");
+    if (!p->cells || !p->widths)
+        return uvk_fail_memory(err, size, "a table");
+    uvk_status status = UVK_OK;
     for (int i = 0; !status && i < p->columns; i++) {
         sqlite3_str *text = sqlite3_str_new(NULL);
         uvk_format_plain(text, (const unsigned char *)column_name(p, i), strlen(column_name(p, i)));

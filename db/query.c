@@ -154,7 +154,7 @@ static uvk_status run_statements(uvk_db *db, const char *sql, uvk_db_format form
 
 uvk_status uvk_db_query(const char *path, const char *sql, uvk_db_format format, FILE *out, uvk_error *err)
 {
-    uvk_db *db;
+    uvk_db *db = NULL;
     uvk_status status = uvk_query_open(path, &db, err);
     if (status)
         return status;

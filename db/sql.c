@@ -116,7 +116,7 @@ static int step_through(sqlite3_stmt *statement, int64_t *first)
 
 uvk_status uvk_sql_get(uvk_db *db, const char *sql, const uvk_sql_value *values, int n, int64_t *out, uvk_error *err)
 {
-    sqlite3_stmt *statement;
+    sqlite3_stmt *statement = NULL;
     uvk_status status = uvk_sql_prepare(db, sql, &statement, err);
     if (status)
         return status;
