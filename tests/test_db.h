@@ -171,4 +171,16 @@ static inline int64_t start_run(uvk_db *db, int64_t model_id, const char *params
     return id;
 }
 
+static inline void write_ok(uvk_db *db, const sample *s)
+{
+    uvk_error err;
+    assert_ok(uvk_db_write(db, &s->result, &err), &err);
+}
+
+static inline void write_and_free(uvk_db *db, sample *s)
+{
+    write_ok(db, s);
+    free(s);
+}
+
 #endif
