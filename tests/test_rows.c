@@ -1,5 +1,6 @@
 /* Whole explanation rows against brute force, their independence of how they are computed, and the numbers of a map. */
 #include <float.h>
+#include <inttypes.h>
 #include <math.h>
 #include <setjmp.h>
 #include <stdarg.h>
@@ -106,7 +107,7 @@ static void test_rows_of_odd_shapes(void **state)
     (void)state;
     const fixture_spec specs[] = {fixture_shape(4, 33, 3, 50, 2, 6),  fixture_shape(3, 40, 5, 37, 4, 16),
                                   fixture_shape(2, 15, 3, 31, 3, 15), fixture_shape(1, 24, 3, 40, 5, 25),
-                                  fixture_shape(3, 35, 5, 70, 7, 14), fixture_shape(2, 3, 1, 1, 1, 1)};
+                                  fixture_shape(3, 35, 5, 70, 7, 14), fixture_shape(2, 21, 3, 40, 4, 4)};
     for (size_t i = 0; i < sizeof specs / sizeof *specs; i++)
         expect_all_rows(&specs[i]);
 }
@@ -154,28 +155,45 @@ static uvk_explain_params repeat_params(int variant, const int32_t *targets, int
                                 .targets = targets, .n_targets = n};
 }
 
-/* Opens the device with room for so many targets at once, as the plan says, and no more. */
-static void reopen_for_chunk(rig *r, const uvk_explain_params *params, int chunk)
+/* Whether a run of params fits a budget of so many bytes, and what it would hold. A budget is refused with UVK_FAILED alone. */
+static bool fits(rig *r, uint64_t memory, const uvk_explain_params *params, uvk_plan *plan)
 {
-    uvk_plan plan;
     uvk_error err;
-    rig_expect(uvk_explain_plan(r->session, params, &plan, &err), &err);
-    rig_reopen(r, plan.weights + plan.forward + (uint64_t)chunk * plan.per_target);
+    uvk_status status = rig_try(r, memory, &err);
+    if (!status)
+        status = uvk_explain_plan(r->session, params, plan, &err);
+    if (status)
+        assert_int_equal(status, UVK_FAILED);
+    return !status;
 }
 
-static void expect_same_bytes_for_every_chunk(rig *r, const uvk_explain_params *params, const float *expected, int n)
+enum { BUDGET_STEP = 8192 };
+
+/* The smallest budget, to a step, that a run of params fits. */
+static uint64_t smallest_budget(rig *r, const uvk_explain_params *params)
 {
-    static const int chunks[] = {1, 2, 3, 7, 16};
-    for (size_t i = 0; i < sizeof chunks / sizeof *chunks; i++) {
-        uvk_cost cost;
-        reopen_for_chunk(r, params, chunks[i]);
-        float *const rows = explain(r, params, &cost);
-        assert_int_equal(cost.chunk, chunks[i]);
-        assert_memory_equal(rows, expected, (size_t)n * (size_t)n * sizeof *rows);
-        assert_true(uvk_context_peak(r->context) <= uvk_context_budget(r->context));
-        free(rows);
+    uvk_plan plan;
+    uint64_t low = 0, high = 1u << 26;
+    assert_true(fits(r, high, params, &plan));
+    while (high - low > BUDGET_STEP) {
+        const uint64_t middle = low + (high - low) / 2;
+        *(fits(r, middle, params, &plan) ? &high : &low) = middle;
     }
-    rig_reopen(r, 0);
+    return high;
+}
+
+/* The rows under a budget, byte for byte those expected. Returns how many targets went together. */
+static int expect_same_bytes(rig *r, uint64_t memory, const uvk_explain_params *params, const float *expected)
+{
+    uvk_plan plan;
+    uvk_cost cost;
+    assert_true(fits(r, memory, params, &plan));
+    float *const rows = explain(r, params, &cost);
+    assert_int_equal(cost.chunk, plan.chunk);
+    assert_memory_equal(rows, expected, (size_t)params->n_targets * (size_t)fixture_tokens(&r->fixture->spec) * sizeof *rows);
+    assert_true(plan.total <= memory && uvk_context_peak(r->context) <= memory);
+    free(rows);
+    return cost.chunk;
 }
 
 static void test_same_bytes_for_every_chunk(void **state)
@@ -186,10 +204,20 @@ static void test_same_bytes_for_every_chunk(void **state)
     int32_t *const targets = all_tokens(n);
     rig r;
     rig_open(&r, &spec);
-    for (int variant = 0; variant < 4; variant++) {
+    for (int variant = 0; variant < 4; variant += 3) {
         const uvk_explain_params params = repeat_params(variant, targets, n);
+        rig_reopen(&r, 0);
         float *const rows = explain(&r, &params, NULL);
-        expect_same_bytes_for_every_chunk(&r, &params, rows, n);
+        uint64_t memory = smallest_budget(&r, &params);
+        assert_int_equal(expect_same_bytes(&r, memory, &params, rows), 1);
+        int sizes = 1;
+        for (int chunk = 1; chunk < n; memory += memory / 4) {
+            const int larger = expect_same_bytes(&r, memory, &params, rows);
+            assert_true(larger >= chunk);
+            sizes += larger > chunk;
+            chunk = larger;
+        }
+        assert_true(sizes >= 4);
         free(rows);
     }
     rig_close(&r);
@@ -241,6 +269,7 @@ static void test_same_bytes_for_any_targets(void **state)
     free(targets);
 }
 
+/* A budget that holds the model but not one target more: a message with both numbers, and the output as it was. */
 static void test_too_small_a_budget_is_refused(void **state)
 {
     (void)state;
@@ -249,15 +278,15 @@ static void test_too_small_a_budget_is_refused(void **state)
     const uvk_explain_params params = {.targets = &target, .n_targets = 1};
     rig r;
     rig_open(&r, &spec);
-    uvk_plan plan;
+    const uint64_t memory = smallest_budget(&r, &params) - BUDGET_STEP;
+    rig_reopen(&r, memory);
+    float row[37] = {7};
     uvk_error err;
-    rig_expect(uvk_explain_plan(r.session, &params, &plan, &err), &err);
-    assert_int_equal(plan.total, plan.weights + plan.forward + plan.per_target);
-    rig_reopen(&r, plan.total - 1);
-    float row[64];
-    row[0] = 7;
-    assert_int_equal(uvk_explain_plan(r.session, &params, &plan, &err), UVK_FAILED);
+    char budget[32];
+    snprintf(budget, sizeof budget, "%" PRIu64, memory);
     assert_int_equal(uvk_explain(r.session, &params, row, NULL, &err), UVK_FAILED);
+    assert_non_null(strstr(err.message, budget));
+    assert_null(strchr(err.message, '\n'));
     assert_true(row[0] == 7);
     rig_close(&r);
 }
@@ -336,6 +365,12 @@ static uvk_map_stats expected_stats(const uvk_layout *at, int target, const floa
     return s;
 }
 
+static void map_of(const uvk_layout *at, int target, const float *row, uvk_own_token own, float *scores, uvk_map_stats *stats)
+{
+    uvk_error err;
+    rig_expect(uvk_map(at, target, row, own, scores, stats, &err), &err);
+}
+
 static void expect_number(const char *name, double found, double expected)
 {
     if (isnan(expected) ? !isnan(found) : !(fabs(found - expected) <= 1e-12 * fmax(1, fabs(expected))))
@@ -347,7 +382,7 @@ static void expect_map(const uvk_layout *at, int target, const float *row, uvk_o
     float expected_scores[1024], scores[1024];
     const uvk_map_stats expected = expected_stats(at, target, row, own, expected_scores);
     uvk_map_stats found;
-    uvk_map(at, target, row, own, scores, &found);
+    map_of(at, target, row, own, scores, &found);
     assert_memory_equal(scores, expected_scores, (size_t)(at->tokens - at->special) * sizeof *scores);
     assert_int_equal(found.n_sources, expected.n_sources);
     assert_int_equal(found.n_visible, expected.n_visible);
@@ -395,7 +430,7 @@ static void test_map_of_zeros_is_undefined(void **state)
         row[target] = 1;
         expect_maps(&at, target, row);
         uvk_map_stats s;
-        uvk_map(&at, target, row, UVK_OWN_MAX, NULL, &s);
+        map_of(&at, target, row, UVK_OWN_MAX, NULL, &s);
         assert_true(isnan(s.entropy) && isnan(s.effective_tokens) && isnan(s.gini) && isnan(s.top10_share) && isnan(s.locality) &&
                     isnan(s.special_share));
         assert_true(s.self_score == 1 && s.score_sum == 0);
@@ -413,7 +448,7 @@ static void test_map_of_constants_is_flat(void **state)
         expect_maps(&at, target, row);
         const int count = target ? 24 : 25;
         uvk_map_stats s;
-        uvk_map(&at, target, row, UVK_OWN_MAX, NULL, &s);
+        map_of(&at, target, row, UVK_OWN_MAX, NULL, &s);
         expect_number("entropy", s.entropy, 1);
         expect_number("effective_tokens", s.effective_tokens, count);
         expect_number("gini", s.gini, 0);
@@ -431,9 +466,9 @@ static void test_map_of_one_patch(void **state)
         for (int target = 0; target < 2; target++)
             expect_maps(&at, target, rows[i]);
     uvk_map_stats s;
-    uvk_map(&at, 0, rows[0], UVK_OWN_MAX, NULL, &s);
+    map_of(&at, 0, rows[0], UVK_OWN_MAX, NULL, &s);
     assert_true(s.entropy == 0 && s.effective_tokens == 1 && s.gini == 0 && s.top10_share == 1 && isnan(s.locality));
-    uvk_map(&at, 1, rows[1], UVK_OWN_MAX, NULL, &s);
+    map_of(&at, 1, rows[1], UVK_OWN_MAX, NULL, &s);
     assert_true(isnan(s.entropy) && s.special_share == 1 && s.self_score == 1);
 }
 
@@ -443,8 +478,8 @@ static void test_map_outputs_are_optional(void **state)
     const uvk_layout at = {5, 1, 2, false};
     const float row[] = {0.1f, 1, 0.2f, 0, 0.4f}, expected[] = {0.4f, 0.2f, 0, 0.4f};
     float scores[4];
-    uvk_map(&at, 1, row, UVK_OWN_MAX, NULL, NULL);
-    uvk_map(&at, 1, row, UVK_OWN_MAX, scores, NULL);
+    map_of(&at, 1, row, UVK_OWN_MAX, NULL, NULL);
+    map_of(&at, 1, row, UVK_OWN_MAX, scores, NULL);
     assert_memory_equal(scores, expected, sizeof expected);
 }
 

@@ -39,14 +39,22 @@ static void close_device(rig *r)
     r->context = NULL;
 }
 
+uvk_status rig_try(rig *r, uint64_t memory, uvk_error *err)
+{
+    close_device(r);
+    const uvk_context_params params = {.memory = memory};
+    uvk_status status = uvk_context_create(&params, &r->context, err);
+    if (!status)
+        status = uvk_session_create(r->context, r->model, &r->session, err);
+    if (!status)
+        status = uvk_forward(r->session, r->input, err);
+    return status;
+}
+
 void rig_reopen(rig *r, uint64_t memory)
 {
     uvk_error err;
-    close_device(r);
-    const uvk_context_params params = {.memory = memory};
-    rig_expect(uvk_context_create(&params, &r->context, &err), &err);
-    rig_expect(uvk_session_create(r->context, r->model, &r->session, &err), &err);
-    rig_expect(uvk_forward(r->session, r->input, &err), &err);
+    rig_expect(rig_try(r, memory, &err), &err);
 }
 
 void rig_close(rig *r)
