@@ -1,5 +1,6 @@
 #include "image_codec.h"
 
+#include <errno.h>
 #include <setjmp.h>
 #include <string.h>
 
@@ -26,6 +27,8 @@ _Noreturn static void leave(job *j, uvk_status status)
 _Noreturn static void fail_with_message(png_structp png, png_const_charp message)
 {
     job *j = png_get_error_ptr(png);
+    if (errno == ENOMEM) /* libpng has no code for it */
+        leave(j, uvk_fail_memory(j->err, j->in->size, j->in->name));
     leave(j, uvk_fail(j->err, UVK_BAD_INPUT, "%s: a PNG that cannot be decoded (%s)", j->in->name, message));
 }
 
@@ -69,10 +72,11 @@ static void read_rows(job *j)
 
 static void decode(job *j)
 {
+    errno = 0;
     j->png = png_create_read_struct(PNG_LIBPNG_VER_STRING, j, fail_with_message, ignore_warning);
     j->info = j->png ? png_create_info_struct(j->png) : NULL;
     if (!j->info)
-        leave(j, uvk_fail_memory(j->err, 0, j->in->name));
+        leave(j, uvk_fail_memory(j->err, j->in->size, j->in->name));
     png_set_read_fn(j->png, j, read_bytes);
     /* Colour profiles and texts can be compressed bombs, and nothing of them is used: only the chunks of the picture. */
     png_set_keep_unknown_chunks(j->png, PNG_HANDLE_CHUNK_NEVER, NULL, -1);

@@ -1,10 +1,12 @@
 #include "image_codec.h"
 
+#include <errno.h>
+
 #include <webp/decode.h>
 
 static uvk_status fail_decode(const uvk_encoded *in, VP8StatusCode code, uvk_error *err)
 {
-    if (code == VP8_STATUS_OUT_OF_MEMORY)
+    if (code == VP8_STATUS_OUT_OF_MEMORY || errno == ENOMEM) /* the second: found where libwebp calls it an error of the file */
         return uvk_fail_memory(err, in->size, in->name);
     return uvk_fail(err, UVK_BAD_INPUT, "%s: a WebP that is truncated or damaged (found %zu bytes, expected more or others)", in->name, in->size);
 }
@@ -26,6 +28,7 @@ uvk_status uvk_webp_decode(const uvk_encoded *in, uvk_image *out, uvk_error *err
     WebPDecoderConfig config;
     if (!WebPInitDecoderConfig(&config))
         return uvk_fail(err, UVK_FAILED, "%s: libwebp is older than this program was built for", in->name);
+    errno = 0;
     VP8StatusCode code = WebPGetFeatures(in->bytes, in->size, &config.input);
     if (code != VP8_STATUS_OK)
         return fail_decode(in, code, err);

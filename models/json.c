@@ -2,6 +2,7 @@
 
 #include "file.h"
 
+#include <errno.h>
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
@@ -31,9 +32,12 @@ static uvk_status parse_terminated(const char *text, size_t size, const char *na
     if (count_values(text, size) > MAX_VALUES)
         return uvk_fail(err, UVK_BAD_INPUT, "%s: too many JSON values (expected at most %d)", name, MAX_VALUES);
     const char *end = text;
+    errno = 0;
     cJSON *document = cJSON_ParseWithLengthOpts(text, size + 1, &end, 0);
     if (document)
         end = skip_space(end, text + size);
+    if (!document && errno == ENOMEM) /* cJSON does not tell it from an error in the text */
+        return uvk_fail_memory(err, size, name);
     if (!document || end != text + size) {
         cJSON_Delete(document);
         return uvk_fail(err, UVK_BAD_INPUT, "%s: not valid JSON (error near byte %zu of %zu)", name, (size_t)(end - text), size);

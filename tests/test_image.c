@@ -494,6 +494,21 @@ static void test_save_png(void **state)
     uvk_image_free(&photo);
 }
 
+/* More than a stream buffers: the write fails in the middle of a picture. */
+static void test_disk_full(void **state)
+{
+    (void)state;
+    uvk_image noise = {200, 200, malloc(200 * 200 * 3)};
+    unsigned value = 1;
+    for (int i = 0; i < 200 * 200 * 3; i++) {
+        value = value * 1664525 + 1013904223;
+        noise.rgb[i] = (uint8_t)(value >> 24);
+    }
+    assert_int_equal(uvk_image_save_png("/dev/full", &noise, &error), UVK_FAILED);
+    assert_non_null(strstr(error.message, "/dev/full: cannot be written"));
+    uvk_image_free(&noise);
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, make_folder, remove_folder)
 
 int main(void)
@@ -502,7 +517,7 @@ int main(void)
         TEST(test_decode),     TEST(test_resize),     TEST(test_preprocess), TEST(test_not_images),     TEST(test_animated),
         TEST(test_truncated),  TEST(test_damaged),    TEST(test_checksum),   TEST(test_large_jpeg),     TEST(test_large_png),
         TEST(test_large_webp), TEST(test_one_pixel),  TEST(test_many_scans), TEST(test_resize_limits),  TEST(test_bad_configs),
-        TEST(test_config_sources), TEST(test_geometry), TEST(test_narrow_photo), TEST(test_save_png),
+        TEST(test_config_sources), TEST(test_geometry), TEST(test_narrow_photo), TEST(test_save_png), TEST(test_disk_full),
     };
     return cmocka_run_group_tests_name("image", tests, NULL, NULL);
 }
