@@ -18,16 +18,9 @@ uvk_explain_params explain_params(const explain_job *job, const target_list *tar
     };
 }
 
-uvk_layout explain_layout(const uvk_model_info *model)
+size_t patch_count(const uvk_model_info *model)
 {
-    return (uvk_layout){.tokens = model->tokens, .special = model->special, .grid_cols = model->grid_cols};
-}
-
-void explain_map(const explain_job *job, const explained *r, int k, float *scores, uvk_map_stats *stats)
-{
-    uvk_layout layout = explain_layout(job->info);
-    const float *row = r->rows + (size_t)k * (size_t)job->info->tokens;
-    uvk_map(&layout, r->targets.tokens[k], row, (uvk_own_token)job->o->own_token, scores, stats);
+    return (size_t)(model->tokens - model->special);
 }
 
 static uvk_status check_flags(const explain_job *job, uvk_error *err)

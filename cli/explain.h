@@ -35,6 +35,8 @@ typedef struct explained {
     const uvk_input_info *info; /* NULL when it could not be loaded */
     target_list targets;
     float *rows;             /* targets.count * tokens */
+    float *scores;           /* S of METHOD: targets.count * patches */
+    uvk_map_stats *stats;    /* targets.count */
     uvk_cost cost;
     double seconds_load, seconds_total;
     const char *status;      /* as run_input has it: done, failed, skipped */
@@ -43,9 +45,8 @@ typedef struct explained {
 
 /* The parameters of METHOD for these targets. */
 uvk_explain_params explain_params(const explain_job *job, const target_list *targets);
-uvk_layout explain_layout(const uvk_model_info *model);
-/* S of one target into scores[tokens - special], and its numbers; either may be NULL. */
-void explain_map(const explain_job *job, const explained *r, int k, float *scores, uvk_map_stats *stats);
+/* The patches of a model: columns of S. */
+size_t patch_count(const uvk_model_info *model);
 
 /* explain_input.c. One input from load to stored. *stop is set when going on makes no sense: the device is gone, a result
  * cannot be written, the user interrupts. What went wrong has been reported. */

@@ -51,23 +51,46 @@ static void show_progress(void *user, int done, int targets)
     progress_update(w->job->targets_done + done, text_base_name(w->r->path));
 }
 
+static uvk_status make_room(const explain_job *job, explained *r, uvk_error *err)
+{
+    size_t targets = (size_t)r->targets.count, row = (size_t)job->info->tokens * sizeof *r->rows;
+    r->rows = calloc(targets, row);
+    r->scores = calloc(targets, row);
+    r->stats = calloc(targets, sizeof *r->stats);
+    return r->rows && r->scores && r->stats ? UVK_OK : uvk_fail_memory(err, 2 * targets * row, "the rows");
+}
+
+static uvk_status run_model(explain_job *job, explained *r, uvk_error *err)
+{
+    watched w = {job, r};
+    uvk_explain_params params = explain_params(job, &r->targets);
+    params.progress = show_progress;
+    params.user = &w;
+    uvk_status status = uvk_forward(job->session, r->input, err);
+    return status == UVK_OK ? uvk_explain(job->session, &params, r->rows, &r->cost, err) : status;
+}
+
+static uvk_status make_maps(const explain_job *job, explained *r, uvk_error *err)
+{
+    const uvk_model_info *m = job->info;
+    uvk_layout layout = {.tokens = m->tokens, .special = m->special, .grid_cols = m->grid_cols};
+    uvk_status status = UVK_OK;
+    for (size_t k = 0; k < (size_t)r->targets.count && status == UVK_OK; k++)
+        status = uvk_map(&layout, r->targets.tokens[k], r->rows + k * (size_t)m->tokens, (uvk_own_token)job->o->own_token,
+                         r->scores + k * patch_count(m), &r->stats[k], err);
+    return status;
+}
+
 static uvk_status compute(explain_job *job, explained *r, uvk_error *err)
 {
     uvk_status status = load(job, r, err);
     if (status == UVK_OK)
         status = choose_targets(job, r, err);
-    if (status != UVK_OK)
-        return status;
-    size_t bytes = (size_t)r->targets.count * (size_t)job->info->tokens * sizeof *r->rows;
-    r->rows = malloc(bytes);
-    if (!r->rows)
-        return uvk_fail_memory(err, bytes, "the rows");
-    watched w = {job, r};
-    uvk_explain_params params = explain_params(job, &r->targets);
-    params.progress = show_progress;
-    params.user = &w;
-    status = uvk_forward(job->session, r->input, err);
-    return status == UVK_OK ? uvk_explain(job->session, &params, r->rows, &r->cost, err) : status;
+    if (status == UVK_OK)
+        status = make_room(job, r, err);
+    if (status == UVK_OK)
+        status = run_model(job, r, err);
+    return status == UVK_OK ? make_maps(job, r, err) : status;
 }
 
 /* The database comes after the pictures, so that "done" there means that all of it is done. */
@@ -145,6 +168,8 @@ uvk_status explain_input(explain_job *job, int index, bool *stop)
     job->targets_done += job->o->has_pixel ? 1 : job->targets.count;
     job->inputs_done += status == UVK_OK;
     free(r.rows);
+    free(r.scores);
+    free(r.stats);
     targets_free(&r.targets);
     uvk_input_free(r.input);
     return status;

@@ -6,8 +6,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* The photo under a map is darkened to this much, so that the map's light stands out. */
-static const double dimmed = 0.42, outside = 0.25, strongest = 0.82;
+/* Under a map the photo is darkened and loses most of its colour, so that light and colour are the map's. */
+static const double brightness = 0.5, colorfulness = 0.3, outside = 0.22, opacity = 0.85;
 
 static uvk_status picture_of_pixels(const uvk_model_info *model, const float *pixels, uvk_image *out, uvk_error *err)
 {
@@ -69,13 +69,21 @@ uvk_status heatmap_grid(const float *scores, int rows, int columns, uvk_image *o
     return UVK_OK;
 }
 
+static void darken(uint8_t *pixel, double factor)
+{
+    double grey = 0.299 * pixel[0] + 0.587 * pixel[1] + 0.114 * pixel[2];
+    for (int c = 0; c < 3; c++)
+        pixel[c] = (uint8_t)(factor * (colorfulness * pixel[c] + (1 - colorfulness) * grey) + 0.5);
+}
+
+/* The root lets weak sources be seen; where nothing is, the photo is. */
 static void blend(uint8_t *pixel, double value)
 {
     uint8_t color[3];
-    double weight = strongest * sqrt(value);
+    double weight = opacity * sqrt(value);
     colormap(value, color);
     for (int c = 0; c < 3; c++)
-        pixel[c] = (uint8_t)(pixel[c] * dimmed * (1 - weight) + color[c] * weight + 0.5);
+        pixel[c] = (uint8_t)(pixel[c] * (1 - weight) + color[c] * weight + 0.5);
 }
 
 static void paint(uvk_image *canvas, const backdrop *b, const uvk_image *heat)
@@ -84,11 +92,10 @@ static void paint(uvk_image *canvas, const backdrop *b, const uvk_image *heat)
         for (int x = 0; x < canvas->width; x++) {
             uint8_t *pixel = canvas->rgb + 3 * ((size_t)y * (size_t)canvas->width + (size_t)x);
             int column = x - b->left, row = y - b->top;
-            if (column >= 0 && row >= 0 && column < b->width && row < b->height)
+            bool inside = column >= 0 && row >= 0 && column < b->width && row < b->height;
+            darken(pixel, inside ? brightness : outside);
+            if (inside)
                 blend(pixel, heat->rgb[3 * ((size_t)row * (size_t)b->width + (size_t)column)] / 255.0);
-            else
-                for (int c = 0; c < 3; c++)
-                    pixel[c] = (uint8_t)(pixel[c] * outside);
         }
 }
 

@@ -35,7 +35,7 @@ const verb verbs[] = {
      "  ultravk query results.db \"SELECT * FROM v_run\"\n"
      "  ultravk query results.db --list\n"
      "  ultravk query results.db \"SELECT name, path FROM input\" --format csv\n",
-     QUERY, 1, -1, "no database given", verb_query},
+     QUERY, 0, -1, NULL, verb_query},
     {"prune", "DB --run N", "delete a run and all that only it used",
      NULL,
      "  ultravk prune results.db --run 3\n",

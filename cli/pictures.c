@@ -53,13 +53,13 @@ uvk_status pictures_prepare(const explain_job *job, uvk_error *err)
     return make_folder(job->o->png, err);
 }
 
-static uvk_status write_sheet(const explain_job *job, const explained *r, const backdrop *b, const char *stem, const float *scores, uvk_error *err)
+static uvk_status write_sheet(const explain_job *job, const explained *r, const backdrop *b, const char *stem, uvk_error *err)
 {
-    int n = job->info->tokens - job->info->special;
-    const float **maps = text_alloc((size_t)n, sizeof *maps);
+    size_t n = patch_count(job->info);
+    const float **maps = text_alloc(n, sizeof *maps);
     for (int k = 0; k < r->targets.count; k++)
         if (r->targets.tokens[k] >= job->info->special)
-            maps[r->targets.tokens[k] - job->info->special] = scores + (size_t)k * (size_t)n;
+            maps[r->targets.tokens[k] - job->info->special] = r->scores + (size_t)k * n;
     char *name = text_format("%s.sheet.png", stem), *path = text_join_path(job->o->png, name);
     uvk_status status = sheet_write(path, b, maps, err);
     free(path);
@@ -68,9 +68,9 @@ static uvk_status write_sheet(const explain_job *job, const explained *r, const 
     return status;
 }
 
-static uvk_status write_overlays(const explain_job *job, const explained *r, const backdrop *b, const char *stem, const float *scores, uvk_error *err)
+static uvk_status write_overlays(const explain_job *job, const explained *r, const backdrop *b, const char *stem, uvk_error *err)
 {
-    int n = job->info->tokens - job->info->special;
+    size_t n = patch_count(job->info);
     target_list some = chosen(&r->targets, job->info);
     uvk_status status = UVK_OK;
     for (int k = 0, next = 0; next < some.count && status == UVK_OK; k++) {
@@ -79,7 +79,7 @@ static uvk_status write_overlays(const explain_job *job, const explained *r, con
             continue;
         char *name = text_format("%s.tok%d.png", stem, target), *path = text_join_path(job->o->png, name);
         int place = target < job->info->special ? -1 : target - job->info->special;
-        status = heatmap_write(path, b, scores + (size_t)k * (size_t)n, place, err);
+        status = heatmap_write(path, b, r->scores + (size_t)k * n, place, err);
         free(path);
         free(name);
         next++;
@@ -90,21 +90,14 @@ static uvk_status write_overlays(const explain_job *job, const explained *r, con
 
 uvk_status pictures_write(const explain_job *job, const explained *r, uvk_error *err)
 {
-    size_t n = (size_t)(job->info->tokens - job->info->special), count = (size_t)r->targets.count;
-    float *scores = malloc(n * count * sizeof *scores);
-    if (!scores)
-        return uvk_fail_memory(err, n * count * sizeof *scores, "the maps");
-    for (int k = 0; k < r->targets.count; k++)
-        explain_map(job, r, k, scores + (size_t)k * n, NULL);
     char *stem = text_stem(r->path);
     backdrop b;
     uvk_status status = backdrop_open(job->info, r->input, &b, err);
     if (status == UVK_OK && r->targets.count > MANY)
-        status = write_sheet(job, r, &b, stem, scores, err);
+        status = write_sheet(job, r, &b, stem, err);
     if (status == UVK_OK)
-        status = write_overlays(job, r, &b, stem, scores, err);
+        status = write_overlays(job, r, &b, stem, err);
     backdrop_close(&b);
     free(stem);
-    free(scores);
     return status;
 }

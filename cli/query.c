@@ -17,10 +17,11 @@ static void list_named(bool json)
         cJSON *one = cJSON_CreateObject();
         cJSON_AddStringToObject(one, "name", named[i].name);
         cJSON_AddStringToObject(one, "description", named[i].description);
+        cJSON_AddStringToObject(one, "parameters", named[i].parameters);
         cJSON_AddStringToObject(one, "sql", named[i].sql);
         cJSON_AddItemToArray(list, one);
         if (!json)
-            printf("%-20s %s\n", named[i].name, named[i].description);
+            printf("%-18s %-32s %s\n", named[i].name, named[i].parameters, named[i].description);
     }
     char *text = json ? cJSON_Print(list) : NULL;
     if (text)
@@ -32,13 +33,15 @@ static void list_named(bool json)
 static uvk_status check_query(const options *o, uvk_error *err)
 {
     int rest = o->n_arguments - 1;
+    if (rest < 0 && !o->list)
+        return uvk_fail(err, UVK_USAGE, "query: no database given");
     if (o->list + (o->named != NULL) > 1)
         return uvk_fail(err, UVK_USAGE, "query: --list and --named exclude each other");
     if (!o->named && !o->list && rest == 0)
         return uvk_fail(err, UVK_USAGE, "query: no SQL given (in quotes; or --named NAME, or --list)");
     if (!o->named && rest > 1)
         return uvk_fail(err, UVK_USAGE, "query: unexpected argument %s (the SQL is one argument, in quotes)", o->arguments[2]);
-    if (o->list && rest)
+    if (o->list && rest > 0)
         return uvk_fail(err, UVK_USAGE, "query: unexpected argument %s (--list takes none)", o->arguments[1]);
     return UVK_OK;
 }
@@ -47,14 +50,13 @@ uvk_status verb_query(const options *o)
 {
     uvk_error err;
     uvk_db_format format = o->json ? UVK_DB_JSON : (uvk_db_format)o->format;
-    const char *path = o->arguments[0];
     uvk_status status = check_query(o, &err);
     if (status == UVK_OK && o->list)
         list_named(format == UVK_DB_JSON || format == UVK_DB_JSONL);
     else if (status == UVK_OK && o->named)
-        status = uvk_db_query_named(path, o->named, o->arguments + 1, o->n_arguments - 1, format, stdout, &err);
+        status = uvk_db_query_named(o->arguments[0], o->named, o->arguments + 1, o->n_arguments - 1, format, stdout, &err);
     else if (status == UVK_OK)
-        status = uvk_db_query(path, o->arguments[1], format, stdout, &err);
+        status = uvk_db_query(o->arguments[0], o->arguments[1], format, stdout, &err);
     return status == UVK_OK ? UVK_OK : complain(&err);
 }
 

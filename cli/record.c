@@ -133,16 +133,15 @@ static uvk_db_token *tokens_of(const uvk_model_info *model, const uvk_input_info
     return tokens;
 }
 
-static uvk_db_map *maps_of(const explain_job *job, const explained *r, float *scores)
+static uvk_db_map *maps_of(const explain_job *job, const explained *r)
 {
-    int n = job->info->tokens, special = job->info->special, n_scores = n - special;
+    size_t n = (size_t)job->info->tokens, n_scores = patch_count(job->info);
     uvk_db_map *maps = text_alloc((size_t)r->targets.count, sizeof *maps);
-    for (int k = 0; k < r->targets.count; k++) {
-        uvk_map_stats s;
-        float *own = scores + (size_t)k * (size_t)n_scores;
-        explain_map(job, r, k, own, &s);
+    for (size_t k = 0; k < (size_t)r->targets.count; k++) {
+        uvk_map_stats s = r->stats[k];
         maps[k] = (uvk_db_map){
-            .target = r->targets.tokens[k], .row = r->rows + (size_t)k * (size_t)n, .scores = own, .first_source = special, .n_scores = n_scores,
+            .target = r->targets.tokens[k], .row = r->rows + k * n,
+            .scores = r->scores + k * n_scores, .first_source = job->info->special, .n_scores = (int)n_scores,
             .n_sources = s.n_sources, .n_visible = s.n_visible, .score_min = s.score_min, .score_max = s.score_max, .score_sum = s.score_sum,
             .self_score = s.self_score, .special_share = s.special_share, .entropy = s.entropy, .gini = s.gini,
             .effective_tokens = s.effective_tokens, .top10_share = s.top10_share, .locality = s.locality,
@@ -167,14 +166,10 @@ static uvk_db_input input_of(const explained *r, const char *name, const char *p
 uvk_status record_result(explain_job *job, const explained *r, uvk_error *err)
 {
     const uvk_model_info *model = job->info;
-    size_t n_scores = (size_t)r->targets.count * (size_t)(model->tokens - model->special);
-    float *scores = malloc(n_scores * sizeof *scores);
-    if (!scores)
-        return uvk_fail_memory(err, n_scores * sizeof *scores, "the maps");
     char *name = text_utf8(text_base_name(r->path)), *path = text_utf8(r->path), *params = sequence_params(model, r->info), key[65];
     uvk_sha256_bytes(params, strlen(params), key);
     uvk_db_token *tokens = tokens_of(model, r->info);
-    uvk_db_map *maps = maps_of(job, r, scores);
+    uvk_db_map *maps = maps_of(job, r);
     uvk_db_result result = {
         .run_id = job->run_id, .model_id = job->model_id, .input = input_of(r, name, path),
         .sequence = {.key = key, .params = params, .tokens = tokens, .n_tokens = model->tokens},
@@ -188,7 +183,6 @@ uvk_status record_result(explain_job *job, const explained *r, uvk_error *err)
     free(params);
     free(path);
     free(name);
-    free(scores);
     return status;
 }
 

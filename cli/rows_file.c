@@ -22,8 +22,8 @@ uvk_status output_check(const char *path, uvk_error *err)
 {
     struct stat info;
     if (stat(path, &info) == 0) {
-        if (!S_ISREG(info.st_mode))
-            return uvk_fail(err, UVK_FAILED, "%s: cannot be written (not a plain file)", path);
+        if (S_ISDIR(info.st_mode))
+            return uvk_fail(err, UVK_FAILED, "%s: cannot be written (a folder)", path);
         return access(path, W_OK) == 0 ? UVK_OK : uvk_fail(err, UVK_FAILED, "%s: cannot be written (%s)", path, strerror(errno));
     }
     char *folder = text_copy(path), *slash = strrchr(folder, '/');

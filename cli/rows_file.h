@@ -24,7 +24,7 @@ void rows_file_free(rows_file *file);
 /* --dump-hidden, of the last forward. */
 uvk_status hidden_file_write(const struct explain_job *job, uvk_error *err);
 
-/* UVK_FAILED when path cannot be written: not a plain file, no such folder, no permission. */
+/* UVK_FAILED when path cannot be written: a folder, in no folder, no permission. */
 uvk_status output_check(const char *path, uvk_error *err);
 
 #endif

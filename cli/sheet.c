@@ -6,7 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { GAP = 2, MARGIN = 16, WANTED = 896, GROUND = 24, DIM = 3 };
+enum { GAP = 2, MARGIN = 16, WANTED = 896, GROUND = 56, DIM = 3 };
 
 typedef struct sheet {
     const backdrop *b;

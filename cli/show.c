@@ -31,9 +31,8 @@ static void print_map(const explain_job *job, const explained *r, int k, int sho
 {
     const uvk_model_info *model = job->info;
     int n = model->tokens - model->special, target = r->targets.tokens[k];
-    float *scores = text_alloc((size_t)n, sizeof *scores);
+    const float *scores = r->scores + (size_t)k * (size_t)n;
     bool *taken = text_alloc((size_t)n, sizeof *taken);
-    explain_map(job, r, k, scores, NULL);
     print_token(model, target);
     for (int i = 0; i < shown; i++) {
         int best = strongest(scores, n, target - model->special, taken);
@@ -46,7 +45,6 @@ static void print_map(const explain_job *job, const explained *r, int k, int sho
     }
     putchar('\n');
     free(taken);
-    free(scores);
 }
 
 uvk_status show_table(const explain_job *job, const explained *r, uvk_error *err)
