@@ -218,9 +218,9 @@ uvk_status uvk_attention_rows(uvk_context *ctx, const uvk_attention_gradient *g,
     return uvk_dispatch_record(ctx, &d, err);
 }
 
-uvk_status uvk_attention_relevance(uvk_context *ctx, const uvk_attention_gradient *g, uvk_window out, const uvk_tensor *map, uint32_t offset, uint32_t stride, uvk_error *err)
+uvk_status uvk_attention_relevance(uvk_context *ctx, const uvk_attention_gradient *g, uvk_window out, const uvk_tensor *map, uvk_error *err)
 {
-    struct { attention_push tile; uint32_t rows_out, out_offset, out_stride; } push = {push_of(g), out.rows, offset, stride};
+    struct { attention_push tile; uint32_t rows_out, out_stride; } push = {push_of(g), out.rows, (uint32_t)map->cols};
     uvk_dispatch d = {
         .kernel = UVK_ATTENTION_RELEVANCE,
         .bindings = {whole(g->qkv), whole(g->stats), whole(g->d_o), whole(g->window.first), whole(out.first), whole(map)},
@@ -248,12 +248,12 @@ uvk_status uvk_attention_dump(uvk_context *ctx, const uvk_attention_gradient *g,
 
 /* ---- Products of maps ---------------------------------------------------------------------------------------------------------- */
 
-uvk_status uvk_rollout_step(uvk_context *ctx, uint32_t targets, uint32_t tokens, uint32_t heads, const uvk_tensor *s, const uvk_tensor *relevance, uvk_error *err)
+uvk_status uvk_rollout_step(uvk_context *ctx, const uvk_rows *rows, uint32_t heads, const uvk_tensor *relevance, uvk_error *err)
 {
-    struct { uint32_t count, tokens, heads; } push = {targets * tokens, tokens, heads};
+    struct { uint32_t count, tokens, heads; } push = {rows->targets * rows->tokens, rows->tokens, heads};
     uvk_dispatch d = {
         .kernel = UVK_ROLLOUT_STEP,
-        .bindings = {whole(s), whole(relevance)},
+        .bindings = {whole(rows->s), whole(rows->excess), whole(relevance), whole(rows->own)},
         .push = &push,
         .push_size = sizeof push,
         .groups = divide_up(push.count, THREADS),
@@ -262,12 +262,12 @@ uvk_status uvk_rollout_step(uvk_context *ctx, uint32_t targets, uint32_t tokens,
     return uvk_dispatch_record(ctx, &d, err);
 }
 
-uvk_status uvk_row_times_map(uvk_context *ctx, uint32_t targets, uint32_t tokens, const uvk_tensor *s, const uvk_tensor *map, uvk_window window, uint32_t offset, uint32_t stride, const uvk_tensor *out, uvk_error *err)
+uvk_status uvk_row_times_map(uvk_context *ctx, const uvk_rows *rows, const uvk_tensor *map, uvk_window window, const uvk_tensor *s_out, uvk_error *err)
 {
-    struct { uint32_t count, tokens, rows, map_offset, map_stride; } push = {targets * tokens, tokens, window.rows, offset, stride};
+    struct { uint32_t count, tokens, rows, map_stride; } push = {rows->targets * rows->tokens, rows->tokens, window.rows, (uint32_t)map->cols};
     uvk_dispatch d = {
         .kernel = UVK_ROW_TIMES_MAP,
-        .bindings = {whole(s), whole(map), whole(window.first), whole(out)},
+        .bindings = {whole(rows->s), whole(rows->excess), whole(map), whole(window.first), whole(rows->own), whole(s_out)},
         .push = &push,
         .push_size = sizeof push,
         .groups = divide_up(push.count, THREADS),

@@ -55,14 +55,20 @@ uvk_status uvk_attention_delta(uvk_context *ctx, const uvk_attention_gradient *g
 uvk_status uvk_attention_columns(uvk_context *ctx, const uvk_attention_gradient *g, const uvk_tensor *s, const uvk_tensor *relevance, const uvk_tensor *d_qkv, uvk_error *err);
 /* The query part of d_qkv. */
 uvk_status uvk_attention_rows(uvk_context *ctx, const uvk_attention_gradient *g, const uvk_tensor *d_qkv, uvk_error *err);
-/* mean_h relu(dA) A for the rows of `out` (inside g->window) of every target, at words offset + t*stride of map. */
-uvk_status uvk_attention_relevance(uvk_context *ctx, const uvk_attention_gradient *g, uvk_window out, const uvk_tensor *map, uint32_t offset, uint32_t stride, uvk_error *err);
+/* mean_h relu(dA) A for the rows of `out` (inside g->window) of every target, to map[T, rows of out * n]. */
+uvk_status uvk_attention_relevance(uvk_context *ctx, const uvk_attention_gradient *g, uvk_window out, const uvk_tensor *map, uvk_error *err);
 /* dA[n,n] of one head, for one target. */
 uvk_status uvk_attention_dump(uvk_context *ctx, const uvk_attention_gradient *g, uint32_t head, const uvk_tensor *da, uvk_error *err);
 
-/* s[T,n] += mean over heads of relevance[T, H*n]. */
-uvk_status uvk_rollout_step(uvk_context *ctx, uint32_t targets, uint32_t tokens, uint32_t heads, const uvk_tensor *s, const uvk_tensor *relevance, uvk_error *err);
-/* out[T,n] = s + s . M, with M's rows in `window` at words offset + t*stride of map. */
-uvk_status uvk_row_times_map(uvk_context *ctx, uint32_t targets, uint32_t tokens, const uvk_tensor *s, const uvk_tensor *map, uvk_window window, uint32_t offset, uint32_t stride, const uvk_tensor *out, uvk_error *err);
+/* Rows of the product under way: s[T,n] = e_i + excess[T,n], own[T,1] holding each i. */
+typedef struct uvk_rows {
+    const uvk_tensor *s, *excess, *own;
+    uint32_t targets, tokens;
+} uvk_rows;
+
+/* s += mean over heads of relevance[T, H*n]. */
+uvk_status uvk_rollout_step(uvk_context *ctx, const uvk_rows *rows, uint32_t heads, const uvk_tensor *relevance, uvk_error *err);
+/* s_out[T,n] = s + s . M, with M's rows in `window` as uvk_attention_relevance left them. */
+uvk_status uvk_row_times_map(uvk_context *ctx, const uvk_rows *rows, const uvk_tensor *map, uvk_window window, const uvk_tensor *s_out, uvk_error *err);
 
 #endif

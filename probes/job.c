@@ -35,7 +35,7 @@ static uvk_status declare(uvk_job *job, uint32_t capacity, uvk_error *err)
         return status;
     job->chunk.pool = job->pool;
     if ((status = uvk_chunk_declare(&job->chunk, job->session, capacity, err)) || (status = uvk_pool_add(job->pool, &job->s, capacity, n, true, err)) ||
-        (status = uvk_pool_add(job->pool, &job->relevance, capacity, n * job->session->attention.heads, true, err)))
+        (status = uvk_pool_add(job->pool, &job->excess, capacity, n, true, err)) ||        (status = uvk_pool_add(job->pool, &job->relevance, capacity, n * job->session->attention.heads, true, err)))
         return status;
     if (job->order == UVK_ROLLOUT)
         return UVK_OK;

@@ -15,7 +15,7 @@ typedef struct uvk_job {
 
     uvk_pool *pool;
     uvk_chunk chunk;
-    uvk_tensor s;             /* [T, n] the rows */
+    uvk_tensor s, excess;     /* [T, n] the rows, and what of them exceeds e_i */
     uvk_tensor relevance;     /* [T, H n] per head, what attention_columns leaves */
     uvk_tensor next;          /* [T, n], order formula: rows after the next factor */
     uvk_tensor *maps;         /* [layer - 1], order formula: mean_h relu(G) A of each block; [T, n n], or [T, n] for its ends */

@@ -13,10 +13,27 @@ static uvk_status start_rows(uvk_job *job, int first, uint32_t count, uvk_error 
     float *unit = calloc(count * n, sizeof *unit);
     if (!unit)
         return uvk_fail_memory(err, count * n * sizeof *unit, "rows");
+    uvk_status status = uvk_upload(job->session->ctx, &job->excess, 0, count, unit, err);
     for (uint32_t t = 0; t < count; t++)
         unit[t * n + (size_t)job->targets[first + (int)t]] = 1;
-    uvk_status status = uvk_upload(job->session->ctx, &job->s, 0, count, unit, err);
+    if (status == UVK_OK)
+        status = uvk_upload(job->session->ctx, &job->s, 0, count, unit, err);
     free(unit);
+    return status;
+}
+
+static uvk_rows rows_of(const uvk_job *job)
+{
+    return (uvk_rows){.s = &job->s, .excess = &job->excess, .own = &job->chunk.own, .targets = job->chunk.targets, .tokens = job->session->attention.tokens};
+}
+
+/* The rows, their own entries rounded once. */
+static uvk_status read_rows(uvk_job *job, int first, uint32_t count, float *rows, uvk_error *err)
+{
+    size_t n = job->session->attention.tokens;
+    uvk_status status = uvk_download(job->session->ctx, &job->excess, 0, count, rows, err);
+    for (uint32_t t = 0; t < count && status == UVK_OK; t++)
+        rows[t * n + (size_t)job->targets[first + (int)t]] += 1;
     return status;
 }
 
@@ -37,7 +54,7 @@ static uvk_status keep_map(uvk_job *job, int block, const uvk_attention_gradient
 {
     uvk_window own = uvk_window_own(&job->chunk), all = uvk_window_all(&job->chunk, job->session);
     bool end = block == job->first_block || block == job->layer - 1;
-    return uvk_attention_relevance(job->session->ctx, g, end ? own : all, &job->maps[block], 0, (uint32_t)job->maps[block].cols, err);
+    return uvk_attention_relevance(job->session->ctx, g, end ? own : all, &job->maps[block], err);
 }
 
 /* One block of the descent; the lowest one of the product needs no gradient below its attention. */
@@ -54,7 +71,8 @@ static uvk_status descend(uvk_job *job, int block, uvk_error *err)
     uvk_tensor d_qkv = uvk_chunk_d_qkv(&job->chunk, s);
     if ((status = uvk_attention_columns(s->ctx, &g, &job->s, &job->relevance, lowest ? NULL : &d_qkv, err)))
         return status;
-    if (job->order == UVK_ROLLOUT && (status = uvk_rollout_step(s->ctx, g.targets, s->attention.tokens, s->attention.heads, &job->s, &job->relevance, err)))
+    uvk_rows rows = rows_of(job);
+    if (job->order == UVK_ROLLOUT && (status = uvk_rollout_step(s->ctx, &rows, s->attention.heads, &job->relevance, err)))
         return status;
     return lowest ? UVK_OK : uvk_backward_below_attention(s, &job->chunk, block, &g, err);
 }
@@ -67,7 +85,8 @@ static uvk_status multiply_maps(uvk_job *job, uvk_error *err)
     uvk_status status = UVK_OK;
     for (int block = job->first_block; block < job->layer && status == UVK_OK; block++) {
         bool end = block == job->first_block || block == job->layer - 1;
-        status = uvk_row_times_map(s->ctx, job->chunk.targets, s->attention.tokens, &job->s, &job->maps[block], end ? own : all, 0, (uint32_t)job->maps[block].cols, &job->next, err);
+        uvk_rows rows = rows_of(job);
+        status = uvk_row_times_map(s->ctx, &rows, &job->maps[block], end ? own : all, &job->next, err);
         uvk_tensor swap = job->s;
         job->s = job->next;
         job->next = swap;
@@ -82,5 +101,5 @@ uvk_status uvk_job_rows(uvk_job *job, int first, uint32_t count, const float *se
         status = descend(job, block, err);
     if (status == UVK_OK && job->order == UVK_FORMULA)
         status = multiply_maps(job, err);
-    return status ? status : uvk_download(job->session->ctx, &job->s, 0, count, rows, err);
+    return status ? status : read_rows(job, first, count, rows, err);
 }

@@ -64,6 +64,6 @@ const uvk_kernel_info uvk_kernel_list[UVK_KERNEL_COUNT] = {
     [UVK_ATTENTION_ROWS_DIRECT] = {"attention_rows_direct", attention_rows_direct, sizeof attention_rows_direct, 6, 0},
     [UVK_ATTENTION_RELEVANCE] = {"attention_relevance", attention_relevance, sizeof attention_relevance, 6, 0},
     [UVK_ATTENTION_GRADIENT] = {"attention_gradient", attention_gradient, sizeof attention_gradient, 4, 0},
-    [UVK_ROLLOUT_STEP] = {"rollout_step", rollout_step, sizeof rollout_step, 2, 0},
-    [UVK_ROW_TIMES_MAP] = {"row_times_map", row_times_map, sizeof row_times_map, 4, 0},
+    [UVK_ROLLOUT_STEP] = {"rollout_step", rollout_step, sizeof rollout_step, 4, 0},
+    [UVK_ROW_TIMES_MAP] = {"row_times_map", row_times_map, sizeof row_times_map, 6, 0},
 };

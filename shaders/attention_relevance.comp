@@ -7,13 +7,13 @@ layout(local_size_x = 64) in;
 #define PUSH \
     uint tokens, heads, head_dim, rows; \
     float scale; \
-    uint rows_out, out_offset, out_stride;
+    uint rows_out, out_stride;
 #include "grid.glsl"
 #include "math.glsl"
 #include "attention_tile.glsl"
 
 layout(binding = 4) readonly buffer FirstOut { uint first_out[]; };  // [T]; its window lies inside that of dO
-layout(binding = 5) writeonly buffer Map { float map[]; };           // word out_offset + t out_stride + r n + j
+layout(binding = 5) writeonly buffer Map { float map[]; };           // word t out_stride + r n + j
 
 void main()
 {
@@ -38,6 +38,6 @@ void main()
         for (uint j = 0; j < 4; j++) {
             uint row = out_row0 + tile_row(i), col = col0 + tile_col(j);
             if (row < rows_out && col < tokens)
-                map[out_offset + target * out_stride + row * tokens + col] = sum[i][j] / float(heads);
+                map[target * out_stride + row * tokens + col] = sum[i][j] / float(heads);
         }
 }
