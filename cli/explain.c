@@ -32,8 +32,6 @@ static uvk_status check_flags(const explain_job *job, uvk_error *err)
         return uvk_fail(err, UVK_USAGE, "--resume needs --db FILE, the database to go on with");
     if (o->resume && o->out)
         return uvk_fail(err, UVK_USAGE, "--resume skips inputs that --out would miss (give one of them)");
-    if (o->label && !o->db)
-        return uvk_fail(err, UVK_USAGE, "--label names a run in a database (give --db FILE)");
     uvk_status status = o->png ? inputs_check_stems(&job->inputs, err) : UVK_OK;
     return status == UVK_OK ? rows_file_check(job, err) : status;
 }

@@ -1,10 +1,13 @@
 /* Help, from the tables of options.c. */
 #include "options.h"
 
+#include "text.h"
+
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
-enum { COLUMN = 30 };
+enum { COLUMN = 30, WIDTH = 100 };
 
 static int print_argument(const flag *f)
 {
@@ -16,15 +19,27 @@ static int print_argument(const flag *f)
     return printed;
 }
 
+/* Words from column to WIDTH, on as many lines as they take; at is where the line stands now. */
+static void print_words(const char *words, int at, int column)
+{
+    while (*words) {
+        int length = (int)strcspn(words, " ");
+        if (at > column && at + 1 + length > WIDTH)
+            at = printf("\n") - 1;
+        at += printf("%*s%.*s", at < column ? column - at : at > column, "", length, words);
+        words += length + (words[length] == ' ');
+    }
+    putchar('\n');
+}
+
 static void print_flag(const flag *f)
 {
     int printed = printf("  --%s", f->name) + print_argument(f);
     if (printed > COLUMN - 2)
         printed = printf("\n") - 1;
-    printf("%*s%s", COLUMN - printed, "", f->help);
-    if (f->fallback)
-        printf(" [%s]", f->fallback);
-    putchar('\n');
+    char *words = f->fallback ? text_format("%s [%s]", f->help, f->fallback) : text_copy(f->help);
+    print_words(words, printed, COLUMN);
+    free(words);
 }
 
 static void print_program(void)

@@ -78,8 +78,9 @@ static void print_table(const uvk_model_info *m, const forecast *f)
     printf("%-12s %d, explained layers 2 to %d\n%-12s %d of width %d\n", "blocks", m->layers, m->layers + 1, "heads", m->heads, m->head_dim);
     printf("%-12s %d, MLP %d\n%-12s %d, %d of them special\n", "width", m->width, m->mlp_width, "tokens", m->tokens, m->special);
     if (vision)
-        printf("%-12s %d x %d patches of %d pixels\n%-12s %d x %d pixels\n", "grid", m->grid_rows, m->grid_cols, m->patch, "image", m->image_height, m->image_width);
-    printf("%-12s %.1f million\n%-12s %s\n", "parameters", (double)m->parameters / 1e6, "sha256", m->sha256);
+        printf("%-12s %d x %d patches of %d pixels\n%-12s %d x %d pixels\n", "grid", m->grid_rows, m->grid_cols, m->patch, "image", m->image_height,
+               m->image_width);
+    printf("%-12s %llu\n%-12s %s\n", "parameters", (unsigned long long)m->parameters, "sha256", m->sha256);
     print_unused(m);
     print_forecast(f);
 }

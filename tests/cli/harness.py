@@ -1,4 +1,5 @@
 """What the tests of the program share. Python's standard library only; $ULTRAVK is the program, $ULTRAVK_TOOLS has make_model."""
+import ast
 import json
 import os
 import shutil
@@ -79,7 +80,7 @@ def read_npy(path):
     wide = data[6] > 1
     size = struct.unpack("<I" if wide else "<H", data[8:12 if wide else 10])[0]
     start = (12 if wide else 10) + size
-    header = eval(data[start - size:start].decode(), {"__builtins__": {}})
+    header = ast.literal_eval(data[start - size:start].decode())
     assert header["descr"] == "<f4" and not header["fortran_order"], header
     return header["shape"], struct.unpack("<%df" % ((len(data) - start) // 4), data[start:])
 

@@ -28,7 +28,8 @@ class Database(ExplainTest):
                          [("model", "vit", "vision", info["sha256"], 2, 3, 24, "model")])
         self.assertEqual(self.rows("r.db", "SELECT kind, name, path, width, height, length(sha256) FROM input"),
                          [("image", "photo.png", "photo.png", 30, 20, 64)])
-        run = self.rows("r.db", "SELECT label, probe, layer, first_block, scalar, product_order, normalize, own_token, precision, seed, status, length(key) FROM run")
+        run = self.rows("r.db", "SELECT label, probe, layer, first_block, scalar, product_order, normalize, own_token, precision, seed, status, length(key) "
+                                "FROM run")
         self.assertEqual(run, [("first", "explain", 3, 1, "sum", "rollout", "norm", "max", "f32", -7, "done", 64)])
         params, command, driver = self.rows("r.db", "SELECT params, command, driver FROM run")[0]
         self.assertEqual(params, json.dumps(json.loads(params), sort_keys=True, separators=(",", ":")))

@@ -94,7 +94,6 @@ class WrongUsage(ProgramTest):
         explain = ["explain", "--model", "m", "x.jpg"]
         self.refused(2, *explain, "--tokens", "1", "--at-pixel", "1,1", says="--at-pixel")
         self.refused(2, *explain, "--resume", says="--db")
-        self.refused(2, *explain, "--label", "x", says="--db")
         self.refused(2, *explain, "--resume", "--db", "x.db", "--out", "x.safetensors", says="--out")
         self.refused(2, *explain, "--out", "x.txt", says=".safetensors")
         self.refused(2, *explain, "--dump-hidden", "x.npy", says=".safetensors")
