@@ -19,7 +19,7 @@ typedef struct uvk_limits {
     uint64_t allocation; /* bytes of one allocation */
     uint32_t groups[3];  /* workgroups of one dispatch */
     uint64_t alignment;  /* of a binding's offset */
-    bool direct;         /* take the *_direct kernels, made for drivers that run on the CPU, instead of the tiled ones */
+    bool direct;         /* take the *_direct kernels, made for lavapipe, instead of the tiled ones */
 } uvk_limits;
 
 /* ---- Memory ---------------------------------------------------------------------------------------------------------- */

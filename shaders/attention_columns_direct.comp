@@ -1,4 +1,4 @@
-// attention_columns.comp for drivers that run on the CPU (see attention_direct.glsl). A thread owns four columns.
+// attention_columns.comp for lavapipe (see attention_direct.glsl). A thread owns four columns.
 #version 450
 #extension GL_GOOGLE_include_directive : require
 #extension GL_EXT_control_flow_attributes : require

@@ -1,4 +1,4 @@
-// What attention_columns_direct and attention_rows_direct share: the kernels for drivers that run on the CPU, where shared memory
+// What attention_columns_direct and attention_rows_direct share: the kernels for lavapipe, which runs on the CPU, where shared memory
 // is ordinary memory and a barrier is dear. Eight threads; everything comes straight from the buffers. Same bindings and push
 // constants as the tiled kernels, and the same 32 columns (or rows) a workgroup, four to a thread, 8 apart.
 const uint TILE = 32, OWN = 4, OTHER = 16; // a thread's own columns (rows), and rows (columns) that pass by at a time

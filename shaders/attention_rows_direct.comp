@@ -1,4 +1,4 @@
-// attention_rows.comp for drivers that run on the CPU (see attention_direct.glsl). A thread owns four tokens; those outside the
+// attention_rows.comp for lavapipe (see attention_direct.glsl). A thread owns four tokens; those outside the
 // target's window of rows get zero.
 #version 450
 #extension GL_GOOGLE_include_directive : require

@@ -1,4 +1,4 @@
-// matmul.comp for drivers that run on the CPU: there shared memory is ordinary memory and a barrier is dear, so each thread takes
+// matmul.comp for lavapipe, which runs on the CPU: there shared memory is ordinary memory and a barrier is dear, so each thread takes
 // its operands straight from the buffers and keeps a larger tile in registers. Same bindings, same push constants.
 #version 450
 #extension GL_GOOGLE_include_directive : require
