@@ -7,7 +7,7 @@
 #include <string.h>
 
 /* Under a map the photo is darkened and loses most of its colour, so that light and colour are the map's. */
-static const double brightness = 0.5, colorfulness = 0.3, outside = 0.22, opacity = 0.85;
+static const double brightness = 0.6, colorfulness = 0.3, outside = 0.25, opacity = 0.85;
 
 static uvk_status picture_of_pixels(const uvk_model_info *model, const float *pixels, uvk_image *out, uvk_error *err)
 {

@@ -48,7 +48,7 @@ uvk_status pictures_prepare(const explain_job *job, uvk_error *err)
 {
     target_list some = chosen(&job->targets, job->info);
     if (some.count < job->targets.count)
-        note("--png: the sheet shows all %d targets, %d of them get a picture of their own; --tokens chooses others", job->targets.count, some.count);
+        note("--png: the sheet shows every patch, %d of %d targets get a picture of their own; --tokens chooses others", some.count, job->targets.count);
     targets_free(&some);
     return make_folder(job->o->png, err);
 }

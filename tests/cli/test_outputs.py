@@ -105,7 +105,7 @@ class Pictures(OutputTest):
     def test_many_targets_give_a_sheet_and_sixteen_overlays(self):
         make_model(self.path("fine"), "--image", "24", "--patch", "4")
         r = self.ok("explain", "--model", "fine", "photo.png", "--png", "maps/of/photo")
-        self.assertIn("16 of them", r.stderr)
+        self.assertIn("16 of 36 targets get a picture", r.stderr)
         names = os.listdir(self.path("maps", "of", "photo"))
         self.assertIn("photo.sheet.png", names)
         self.assertEqual(len(names), 17)
@@ -116,7 +116,7 @@ class Pictures(OutputTest):
     def test_listed_tokens_all_get_an_overlay(self):
         make_model(self.path("fine"), "--image", "24", "--patch", "4")
         r = self.ok("explain", "--model", "fine", "photo.png", "--tokens", "1-18", "--png", "maps")
-        self.assertNotIn("of them", r.stderr)
+        self.assertNotIn("get a picture", r.stderr)
         self.assertEqual(len(self.pictures()), 19)
 
     def test_array_and_folder_that_exists(self):
