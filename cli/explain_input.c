@@ -28,8 +28,6 @@ static uvk_status load(explain_job *job, explained *r, uvk_error *err)
         return status;
     r->info = uvk_input_get_info(r->input);
     r->seconds_load = seconds_now() - started;
-    if (r->info->photo_width == 1 && r->info->photo_height == 1)
-        return uvk_fail(err, UVK_BAD_INPUT, "%s: holds nothing to explain (found 1x1 pixel, expected a photo)", r->path);
     return UVK_OK;
 }
 

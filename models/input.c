@@ -43,6 +43,8 @@ static uvk_status load_photo(const uvk_model *model, uvk_input *in, uvk_error *e
     uvk_status status = uvk_image_load(in->path, &in->photo, err);
     if (status)
         return status;
+    if (in->photo.width < 2 || in->photo.height < 2)
+        return uvk_fail(err, UVK_BAD_INPUT, "%s: holds nothing to explain (found %dx%d pixels, expected a photo)", in->path, in->photo.width, in->photo.height);
     uvk_preprocess_size(&model->preprocess, in->photo.width, in->photo.height, &width, &height);
     if (width != a->image_width || height != a->image_height)
         return uvk_fail(err, UVK_BAD_INPUT, "%s: preprocessor_config.json makes it %dx%d (width x height), the model was built for %dx%d", in->path, width, height, a->image_width, a->image_height);

@@ -106,6 +106,8 @@ uvk_status uvk_stream_create(uvk_context *ctx, uvk_error *err);
 void uvk_stream_destroy(uvk_context *ctx);
 /* The command buffer that is being recorded. */
 uvk_status uvk_stream_commands(uvk_context *ctx, VkCommandBuffer *out, uvk_error *err);
+/* Drops what is recorded and not submitted: after a failure, it may name buffers that are about to go. */
+void uvk_stream_discard(uvk_context *ctx);
 /* Everything recorded later sees what was recorded before. */
 void uvk_stream_barrier(uvk_context *ctx, VkCommandBuffer commands);
 

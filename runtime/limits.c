@@ -12,14 +12,14 @@ static uint64_t smaller(uint64_t a, uint64_t b)
 static bool parse_size(const char *text, size_t length, uint64_t *out)
 {
     char digits[24];
-    if (length == 0 || length >= sizeof digits)
+    if (length == 0 || length >= sizeof digits || *text < '0' || *text > '9')
         return false;
     memcpy(digits, text, length);
     digits[length] = 0;
     char *end;
     unsigned long long value = strtoull(digits, &end, 10);
     int shift = *end == 'K' ? 10 : *end == 'M' ? 20 : *end == 'G' ? 30 : 0;
-    if (end == digits || end[shift ? 1 : 0] || value == 0 || value > UINT64_MAX >> shift)
+    if (end[shift ? 1 : 0] || value == 0 || value > UINT64_MAX >> shift)
         return false;
     *out = (uint64_t)value << shift;
     return true;

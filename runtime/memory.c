@@ -236,6 +236,7 @@ void uvk_pool_free(uvk_pool *pool)
 {
     if (!pool)
         return;
+    uvk_stream_discard(pool->ctx);
     pool->ctx->vk.vkDeviceWaitIdle(pool->ctx->device);
     for (size_t i = 0; i < pool->n_blocks; i++)
         if (pool->blocks[i].allocated)

@@ -91,7 +91,7 @@ static double frame_seconds(uvk_context *ctx, int index)
 
 static void adapt_limit(uvk_stream *s, double flop, double seconds)
 {
-    if (flop < 0.25 * s->flop_limit || seconds <= 0)
+    if (seconds <= 0 || (flop < 0.25 * s->flop_limit && seconds < target_seconds))
         return; /* too little work to say anything */
     double factor = target_seconds / seconds;
     factor = factor > 2 ? 2 : factor < 0.25 ? 0.25 : factor;
@@ -185,6 +185,14 @@ uvk_status uvk_stream_commands(uvk_context *ctx, VkCommandBuffer *out, uvk_error
     if (status == UVK_OK)
         *out = f->commands;
     return status;
+}
+
+void uvk_stream_discard(uvk_context *ctx)
+{
+    uvk_frame *f = &ctx->stream.frames[ctx->stream.current];
+    if (f->recording)
+        ctx->vk.vkResetCommandBuffer(f->commands, 0);
+    f->recording = false;
 }
 
 void uvk_stream_barrier(uvk_context *ctx, VkCommandBuffer commands)

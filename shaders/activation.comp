@@ -17,7 +17,7 @@ const uint GELU = 0, GELU_TANH = 1, QUICK_GELU = 2, SILU = 3, RELU = 4;
 vec2 sigmoid_gate(float x, float s)
 {
     float g = sigmoid(s * x);
-    return vec2(x * g, g + s * x * g * (1.0 - g));
+    return vec2(x * g, fma(s * x * g, sigmoid(-s * x), g)); // sigmoid(-v) is 1 - sigmoid(v) without its cancellation
 }
 
 vec2 gelu(float x)
@@ -30,9 +30,9 @@ vec2 gelu(float x)
 vec2 gelu_tanh(float x)
 {
     const float a = 0.79788456080286536, b = 0.044715;
-    float g = sigmoid(2.0 * a * fma(b * x * x, x, x));
-    float slope = 2.0 * a * fma(3.0 * b * x, x, 1.0);
-    return vec2(x * g, g + x * g * (1.0 - g) * slope);
+    float v = 2.0 * a * fma(b * x * x, x, x), slope = 2.0 * a * fma(3.0 * b * x, x, 1.0);
+    float g = sigmoid(v);
+    return vec2(x * g, fma(x * g * slope, sigmoid(-v), g));
 }
 
 void main()
