@@ -91,6 +91,7 @@ static uvk_status read_arch(const cJSON *config, const char *file, const uvk_fam
     a->family = f->model_type;
     a->special = f->special;
     a->norm_epsilon = f->defaults.epsilon;
+    a->qkv_bias = f->defaults.qkv_bias;
     uvk_status status;
     if ((status = read_size(config, file, f->keys.layers, f->defaults.layers, LARGEST_LAYERS, &a->layers, err)) ||
         (status = read_size(config, file, f->keys.heads, f->defaults.heads, LARGEST_DIM, &a->heads, err)) ||
@@ -99,6 +100,7 @@ static uvk_status read_arch(const cJSON *config, const char *file, const uvk_fam
         (status = read_size(config, file, f->keys.patch, f->defaults.patch, LARGEST_IMAGE, &a->patch, err)) ||
         (status = read_size(config, file, f->keys.channels, f->defaults.channels, 64, &a->channels, err)) ||
         (status = read_image_size(config, file, f->keys.image, f->defaults.image, &a->image_height, &a->image_width, err)) ||
+        (status = uvk_json_bool(config, f->keys.qkv_bias, file, &a->qkv_bias, err)) ||
         (status = uvk_json_double(config, f->keys.epsilon, file, &a->norm_epsilon, err)) ||
         (status = uvk_json_string(config, f->keys.activation, file, &activation, err)) ||
         (status = find_activation(file, activation, &a->activation, err)))

@@ -11,6 +11,7 @@ typedef struct uvk_arch {
     const char *family;
     int layers, heads, width, head_dim, mlp_width;
     int image_height, image_width, patch, channels, special;
+    bool qkv_bias;
     double norm_epsilon;
     uvk_activation activation;
 } uvk_arch;
@@ -34,18 +35,21 @@ typedef enum uvk_slot {
     UVK_SLOTS
 } uvk_slot;
 
+/* When a family's checkpoint has a tensor; where it has none, zeros stand in. */
+typedef enum uvk_presence { UVK_ALWAYS, UVK_WITH_QKV_BIAS } uvk_presence;
+
 typedef struct uvk_tensor_name {
     const char *name;    /* with one %d for the block's index from 0, where it is a block's; NULL: the family has no such tensor */
     uvk_dim shape[5];    /* ended by UVK_DIM_END */
-    bool optional;       /* absent: zeros */
+    uvk_presence presence;
 } uvk_tensor_name;
 
 typedef struct uvk_family {
     const char *model_type;
     const char *const *prefixes;  /* what checkpoints put before every name; NULL-ended, "" among them */
     /* Keys of config.json; a key that is absent takes its default, as in the library that wrote the file. */
-    struct { const char *layers, *heads, *width, *mlp, *epsilon, *activation, *image, *patch, *channels; } keys;
-    struct { int layers, heads, width, mlp; double epsilon; const char *activation; int image, patch, channels; } defaults;
+    struct { const char *layers, *heads, *width, *mlp, *epsilon, *activation, *image, *patch, *channels, *qkv_bias; } keys;
+    struct { int layers, heads, width, mlp; double epsilon; const char *activation; int image, patch, channels; bool qkv_bias; } defaults;
     int special;                  /* tokens before the first patch */
     uvk_tensor_name tensors[UVK_SLOTS];
 } uvk_family;

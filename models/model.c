@@ -60,13 +60,13 @@ static uvk_status find_tensor(uvk_model *m, const char *prefix, uvk_slot slot, i
     const uvk_tensor_name *t = &m->family->tensors[slot];
     char name[256];
     *out = NULL;
-    if (!t->name)
+    if (!t->name || (t->presence == UVK_WITH_QKV_BIAS && !m->arch.qkv_bias))
         return UVK_OK;
     slot_name(name, sizeof name, prefix, t->name, block);
     *out = uvk_tensor_file_find(m->file, name);
     if (*out)
         return check_tensor(&m->arch, *out, t->shape, err);
-    return t->optional ? UVK_OK : uvk_fail(err, UVK_BAD_INPUT, "%s: tensor %s is missing (a %s model needs it)", m->path, name, m->arch.family);
+    return uvk_fail(err, UVK_BAD_INPUT, "%s: tensor %s is missing (a %s model needs it)", m->path, name, m->arch.family);
 }
 
 /* The prefix under which the first tensor outside the blocks is found. */
