@@ -146,7 +146,7 @@ static void test_wrong_rows_are_rejected(void **state)
 
 static fixture_spec repeat_spec(void)
 {
-    return fixture_shape(3, 40, 5, 70, 3, 18);
+    return fixture_shape(2, 15, 3, 31, 3, 18);
 }
 
 static uvk_explain_params repeat_params(int variant, const int32_t *targets, int n)

@@ -1,0 +1,236 @@
+#!/usr/bin/env python3
+"""Compares the program's rows with those of a float64 autograd oracle and of transformers.
+
+  check_oracle.py prepare WORK --reference DIR --data DIR    where torch and transformers are: writes models, inputs and rows
+  check_oracle.py compare WORK --program PATH                where the program runs: needs nothing but Python
+
+Two steps, since the oracle and the driver under test may live on different systems. One line a case with what was
+measured; the last line is "N passed, N failed".
+"""
+import argparse
+import array
+import ast
+import json
+import math
+import os
+import subprocess
+import sys
+import tempfile
+
+# layers, width, heads, patch, image, dtype: numbers of tokens and widths that are multiples of nothing useful.
+RANDOM_MODELS = [
+    (1, 15, 3, 4, 12, "F32"),
+    (2, 33, 3, 4, 16, "F16"),
+    (3, 40, 5, 3, 15, "F32"),
+    (4, 69, 3, 5, 30, "F32"),
+    (6, 85, 5, 2, 14, "F32"),
+    (9, 70, 5, 4, 40, "F32"),
+    (12, 51, 3, 3, 33, "F32"),
+]
+SCALARS, ORDERS = ("sum", "energy"), ("rollout", "formula")
+TRAINED = "models/vit-tiny-patch16-224"
+TRAINED_TOKENS = [0, 1, 50, 98, 141, 196]
+PHOTOS = 3
+
+
+# ---- prepare: runs where torch is -----------------------------------------------------------------------------------------
+
+def some_layers(count):
+    """All of 2..L+1 up to four blocks, then the lowest, the middle and the highest."""
+    return list(range(2, count + 2)) if count <= 4 else [2, 3, count // 2 + 2, count, count + 1]
+
+
+def some_tokens(count):
+    """All of up to forty, then every fifth, CLS and the last."""
+    return list(range(count)) if count <= 40 else sorted({*range(0, count, 5), count - 1})
+
+
+class Preparation:
+    def __init__(self, work, reference, data):
+        global np, torch, ultra_ref
+        os.environ["OMP_NUM_THREADS"] = "1"  # matrices this small are slower on more, tenfold where others want the cores too
+        sys.path.insert(0, reference)
+        import numpy as np
+        import torch
+        import ultra_ref
+        self.work, self.reference, self.data, self.cases = work, reference, data, []
+
+    def reference_tool(self, tool, *arguments):
+        subprocess.run([sys.executable, os.path.join(self.reference, tool), *map(str, arguments)], check=True,
+                       stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+
+    def add(self, rows, **case):
+        case["rows"] = f"rows{len(self.cases)}.npy"
+        np.save(os.path.join(self.work, case["rows"]), np.asarray(rows, dtype=np.float64))
+        self.cases.append(case)
+
+    def rows(self, model, source, double, layer, tokens, scalar, order):
+        pixels = torch.from_numpy(np.load(source))
+        m = ultra_ref.Model(model, double)
+        return ultra_ref.explain(m, pixels.double() if double else pixels, layer, tokens, scalar, order).numpy()
+
+    def random_model(self, index, layers, width, heads, patch, image, dtype):
+        model = f"random{index}"
+        path = os.path.join(self.work, model)
+        self.reference_tool("make_random_model.py", "vit", path, "--layers", layers, "--dim", width, "--heads", heads,
+                            "--patch", patch, "--image", image, "--ffn", 2 + index % 3, "--seed", index, "--dtype", dtype)
+        source, tokens = os.path.join(path, "input.npy"), some_tokens((image // patch) ** 2 + 1)
+        for layer in some_layers(layers):
+            for scalar in SCALARS:
+                for order in ORDERS if layer > 2 else ORDERS[:1]:  # one block has one order
+                    self.add(self.rows(path, source, True, layer, tokens, scalar, order), kind="random", model=model,
+                             input=f"{model}/input.npy", layer=layer, tokens=tokens, scalar=scalar, order=order)
+
+    def trained(self, photo, source):
+        model = os.path.join(self.data, TRAINED)
+        for layer in (2, 7, 13):
+            for scalar in SCALARS:
+                exact, single = (self.rows(model, source, double, layer, TRAINED_TOKENS, scalar, "rollout") for double in (True, False))
+                self.add(exact, kind="trained", model=os.path.abspath(model), input=os.path.relpath(source, self.work), layer=layer,
+                         tokens=TRAINED_TOKENS, scalar=scalar, order="rollout", torch_error=relative_error(exact.tolist(), single.tolist(), TRAINED_TOKENS))
+
+    def photo(self, photo):
+        model = os.path.join(self.data, TRAINED)
+        out = os.path.join(self.work, os.path.basename(photo) + ".npy")
+        self.reference_tool("hf_oracle.py", "explain", model, out, "--image", photo)
+        rows = np.load(out)
+        self.add(rows, kind="photo", model=os.path.abspath(model), input=os.path.abspath(photo), layer=13, tokens=list(range(len(rows))),
+                 scalar="sum", order="rollout")
+        return out + ".input.npy"  # what its image processor made of the photo
+
+
+def prepare(work, reference, data):
+    os.makedirs(work, exist_ok=True)
+    p = Preparation(work, reference, data)
+    for index, spec in enumerate(RANDOM_MODELS):
+        p.random_model(index, *spec)
+    folder = os.path.join(data, "images")
+    photos = sorted(os.path.join(folder, name) for name in os.listdir(folder) if name.endswith(".jpg"))[:PHOTOS]
+    sources = [p.photo(photo) for photo in photos]
+    p.trained(photos[0], sources[0])
+    with open(os.path.join(work, "cases.json"), "w") as out:
+        json.dump(p.cases, out)
+    print(f"{len(p.cases)} cases in {work}")
+
+
+# ---- compare: standard library only ---------------------------------------------------------------------------------------
+
+def read_npy(path):
+    """A two-dimensional array of float32 or float64 as a list of rows."""
+    with open(path, "rb") as file:
+        content = file.read()
+    assert content[:8] == b"\x93NUMPY\x01\x00", f"{path}: not version 1.0 of .npy"
+    end = 10 + int.from_bytes(content[8:10], "little")
+    header = ast.literal_eval(content[10:end].decode())
+    assert not header["fortran_order"]
+    values = array.array({"<f4": "f", "<f8": "d"}[header["descr"]], content[end:])
+    count, width = header["shape"]
+    assert len(values) == count * width
+    return [list(values[i * width:(i + 1) * width]) for i in range(count)]
+
+
+def off_diagonal_largest(row, token):
+    return max((abs(x) for j, x in enumerate(row) if j != token), default=0)
+
+
+def differences(expected, found, tokens):
+    """Of each row: the largest difference, one float32 step at 1.0 forgiven on the own entry, and its largest entry off the diagonal."""
+    step = 2.0 ** -23
+    for e, f, token in zip(expected, found, tokens):
+        yield (max(abs(x - y) - step * (j == token) for j, (x, y) in enumerate(zip(e, f))), off_diagonal_largest(e, token))
+
+
+def relative_error(expected, found, tokens):
+    """The largest difference over the largest entry off the diagonal."""
+    worst, largest = (max(column) for column in zip(*differences(expected, found, tokens)))
+    return max(worst, 0) / largest
+
+
+def ranks(values):
+    """1-based, ties sharing their mean rank."""
+    order, result, i = sorted(range(len(values)), key=values.__getitem__), [0.0] * len(values), 0
+    while i < len(order):
+        k = i
+        while k + 1 < len(order) and values[order[k + 1]] == values[order[i]]:
+            k += 1
+        for j in order[i:k + 1]:
+            result[j] = (i + k) / 2 + 1
+        i = k + 1
+    return result
+
+
+def spearman(a, b):
+    a, b = ranks(a), ranks(b)
+    mean = (len(a) + 1) / 2
+    dot = lambda x, y: sum((u - mean) * (v - mean) for u, v in zip(x, y))
+    return dot(a, b) / math.sqrt(dot(a, a) * dot(b, b))
+
+
+def check_random(case, expected, found):
+    pairs = list(differences(expected, found, case["tokens"]))
+    whole = relative_error(expected, found, case["tokens"])
+    row = max(max(difference, 0) / largest if largest else (0 if difference <= 0 else math.inf) for difference, largest in pairs)
+    return whole <= 2e-5 and row <= 2e-4, f"off by {whole:.1e} of the largest (2e-5 allowed), {row:.1e} of a row's own (2e-4)"
+
+
+def check_trained(case, expected, found):
+    error, torch_error = relative_error(expected, found, case["tokens"]), case["torch_error"]
+    return error <= 4 * torch_error, f"off by {error:.1e} of the largest, torch float32 by {torch_error:.1e} (4 times that allowed)"
+
+
+def check_photo(case, expected, found):
+    without_own = lambda row, token: row[:token] + row[token + 1:]
+    values = [spearman(without_own(e, t), without_own(f, t)) for e, f, t in zip(expected, found, case["tokens"])]
+    mean = sum(values) / len(values)
+    return mean >= 0.999, f"Spearman {mean:.5f} in the mean (0.999 wanted), {min(values):.5f} at least"
+
+
+def program_rows(program, work, case, out):
+    command = [program, "explain", "--model", os.path.join(work, case["model"]), os.path.join(work, case["input"]), "--layer", str(case["layer"]),
+               "--tokens", ",".join(map(str, case["tokens"])), "--scalar", case["scalar"], "--order", case["order"], "--out", out, "--quiet"]
+    ran = subprocess.run(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
+    if ran.returncode:
+        raise RuntimeError(f"exit {ran.returncode}: {ran.stderr.strip()}")
+    return read_npy(out)
+
+
+def check(program, work, case, out):
+    expected = read_npy(os.path.join(work, case["rows"]))
+    try:
+        found = program_rows(program, work, case, out)
+    except RuntimeError as problem:
+        return False, str(problem)
+    if [len(row) for row in found] != [len(row) for row in expected]:
+        return False, f"{len(found)} rows, {len(expected)} expected, or of another length"
+    if not all(math.isfinite(x) for row in found for x in row):
+        return False, "a row is not finite"
+    return {"random": check_random, "trained": check_trained, "photo": check_photo}[case["kind"]](case, expected, found)
+
+
+def compare(work, program):
+    with open(os.path.join(work, "cases.json")) as file:
+        cases = json.load(file)
+    failed = 0
+    with tempfile.TemporaryDirectory() as folder:
+        for case in cases:
+            passed, words = check(program, work, case, os.path.join(folder, "rows.npy"))
+            failed += not passed
+            print(f"{'ok' if passed else 'FAILED'}: {os.path.basename(case['model'])} {os.path.basename(case['input'])} layer {case['layer']} "
+                  f"{case['scalar']} {case['order']}, {len(case['tokens'])} targets: {words}", flush=True)
+    print(f"{len(cases) - failed} passed, {failed} failed")
+    return 1 if failed or not cases else 0
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    verbs = parser.add_subparsers(dest="verb", required=True)
+    p = verbs.add_parser("prepare")
+    p.add_argument("work"), p.add_argument("--reference", required=True), p.add_argument("--data", required=True)
+    p = verbs.add_parser("compare")
+    p.add_argument("work"), p.add_argument("--program", required=True)
+    a = parser.parse_args()
+    return prepare(a.work, a.reference, a.data) if a.verb == "prepare" else compare(a.work, a.program)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
