@@ -44,7 +44,7 @@ void main()
     if (i >= count)
         return;
     float x = u[i];
-    vec2 result = vec2(x < 0.0 ? 0.0 : x, x > 0.0 ? 1.0 : 0.0); // RELU
+    vec2 result = vec2(relu(x), x > 0.0 ? 1.0 : 0.0); // RELU
     if (ACTIVATION == GELU)
         result = gelu(x);
     else if (ACTIVATION == GELU_TANH)

@@ -18,9 +18,3 @@ uint do_at(uint target, uint row, uint head)
 {
     return ((target * rows + row) * heads + head) * head_dim;
 }
-
-// NaN stays NaN, so that it is noticed.
-float relu(float x)
-{
-    return x < 0.0 ? 0.0 : x;
-}

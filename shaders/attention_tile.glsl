@@ -58,9 +58,3 @@ void attention_tile(uint target, uint head, uint row0, uint col0, out float a[4]
             a[i][j] = row_in && col0 + tile_col(j) < tokens ? exp_accurate(fma(scale, a[i][j], -s.x)) * s.y : 0.0;
     }
 }
-
-// NaN stays NaN, so that it is noticed.
-float relu(float x)
-{
-    return x < 0.0 ? 0.0 : x;
-}

@@ -2,8 +2,22 @@
 // the error of an explanation comes mostly from the forward pass, so these are our own. Coefficients: Cephes (Moshier), single
 // precision.
 
+// By its bits: a driver may take comparisons, min and max as if there were no NaN, and min(NaN, 88) as 88.
+bool is_nan(float x)
+{
+    return (floatBitsToUint(x) & 0x7fffffffu) > 0x7f800000u;
+}
+
+// NaN stays NaN, here and below, so that it is noticed.
+float relu(float x)
+{
+    return is_nan(x) ? x : max(x, 0.0);
+}
+
 float exp_accurate(float x)
 {
+    if (is_nan(x))
+        return x;
     if (x < -87.0)
         return 0.0;
     x = min(x, 88.0);
