@@ -15,7 +15,7 @@ static uvk_status check_rows(const uvk_job *job, const float *rows, uvk_error *e
     size_t n = job->session->attention.tokens;
     for (size_t i = 0; i < (size_t)job->n_targets * n; i++)
         if (!isfinite(rows[i]))
-            return uvk_fail(err, UVK_FAILED, "the row of token %d is not finite (an overflow, or a token of length zero)", (int)job->targets[i / n]);
+            return uvk_fail(err, UVK_FAILED, "the row of token %d is not finite (an overflow in the gradients)", (int)job->targets[i / n]);
     return UVK_OK;
 }
 

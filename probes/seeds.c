@@ -14,6 +14,15 @@ static void seed(const uvk_job *job, const float *z, size_t d, float *out)
         out[k] = (float)(job->scalar == UVK_SUM ? 1 / c : z[k] / (norm * c));
 }
 
+/* Without a length there is no gradient, and infinity times weights of zero could end as a row that looks sound. */
+static uvk_status check_seed(const uvk_job *job, int target, const float *seed, size_t d, uvk_error *err)
+{
+    for (size_t k = 0; k < d; k++)
+        if (!isfinite(seed[k]))
+            return uvk_fail(err, UVK_FAILED, "token %d has no length at layer %d, its scalar no gradient there", (int)job->targets[target], job->layer);
+    return UVK_OK;
+}
+
 static uvk_status check_finite(const uvk_job *job, const float *z, size_t count, uvk_error *err)
 {
     for (size_t i = 0; i < count; i++)
@@ -29,8 +38,10 @@ uvk_status uvk_job_seeds(uvk_job *job, float **out, uvk_error *err)
     uvk_status status = z && seeds ? uvk_hidden(job->session, job->layer, z, err) : uvk_fail_memory(err, n * d * sizeof *z, "activations");
     if (status == UVK_OK)
         status = check_finite(job, z, n * d, err);
-    for (int t = 0; t < job->n_targets && status == UVK_OK; t++)
+    for (int t = 0; t < job->n_targets && status == UVK_OK; t++) {
         seed(job, z + (size_t)job->targets[t] * d, d, seeds + (size_t)t * d);
+        status = check_seed(job, t, seeds + (size_t)t * d, d, err);
+    }
     free(z);
     if (status) {
         free(seeds);
