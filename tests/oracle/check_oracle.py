@@ -30,7 +30,7 @@ RANDOM_MODELS = [
 SCALARS, ORDERS = ("sum", "energy"), ("rollout", "formula")
 TRAINED = "models/vit-tiny-patch16-224"
 TRAINED_TOKENS = [0, 1, 50, 98, 141, 196]
-PHOTOS = 3
+PHOTOS, PHOTO_TOKENS = 3, list(range(0, 197, 14))
 
 
 # ---- prepare: runs where torch is -----------------------------------------------------------------------------------------
@@ -93,9 +93,8 @@ class Preparation:
         model = os.path.join(self.data, TRAINED)
         out = os.path.join(self.work, os.path.basename(photo) + ".npy")
         self.reference_tool("hf_oracle.py", "explain", model, out, "--image", photo)
-        rows = np.load(out)
-        self.add(rows, kind="photo", model=os.path.abspath(model), input=os.path.abspath(photo), layer=13, tokens=list(range(len(rows))),
-                 scalar="sum", order="rollout")
+        self.add(np.load(out)[PHOTO_TOKENS], kind="photo", model=os.path.abspath(model), input=os.path.abspath(photo), layer=13,
+                 tokens=PHOTO_TOKENS, scalar="sum", order="rollout")
         return out + ".input.npy"  # what its image processor made of the photo
 
 
