@@ -30,10 +30,11 @@ static int choose_named(const uvk_device_info *info, uint32_t n, const char *wan
     long index = strtol(wanted, &end, 10);
     if (*wanted && !*end)
         return index >= 0 && index < (long)n ? (int)index : -1;
+    int found = -1; /* one card may be there twice, under an old driver and a usable one */
     for (uint32_t i = 0; i < n; i++)
-        if (*wanted && contains_ignoring_case(info[i].name, wanted))
-            return (int)i;
-    return -1;
+        if (*wanted && contains_ignoring_case(info[i].name, wanted) && (found < 0 || (info[i].usable && !info[found].usable)))
+            found = (int)i;
+    return found;
 }
 
 /* The kinds of uvk_device_kind are listed from best to worst, except that "other" may be anything but a CPU. */
@@ -54,7 +55,7 @@ static int choose_best(const uvk_device_info *info, uint32_t n)
 
 static uvk_status choose(const uvk_device_info *info, uint32_t n, const char *wanted, int *out, uvk_error *err)
 {
-    const char *from_environment = getenv("ULTRAVK_DEVICE");
+    const char *from_environment = getenv("ULTRAVK_DEVICE"), *source = wanted ? "--device " : "ULTRAVK_DEVICE=";
     if (!wanted && from_environment && *from_environment)
         wanted = from_environment;
     if (!wanted) {
@@ -65,9 +66,9 @@ static uvk_status choose(const uvk_device_info *info, uint32_t n, const char *wa
     }
     *out = choose_named(info, n, wanted);
     if (*out < 0)
-        return uvk_fail(err, UVK_USAGE, "--device %s: no such device (%u found; 'ultravk devices' lists them)", wanted, n);
+        return uvk_fail(err, UVK_USAGE, "%s%s: no such device (%u found; 'ultravk devices' lists them)", source, wanted, n);
     if (!info[*out].usable)
-        return uvk_fail(err, UVK_NO_DEVICE, "--device %s: %s %s", wanted, info[*out].name, info[*out].reason);
+        return uvk_fail(err, UVK_NO_DEVICE, "%s%s: %s %s", source, wanted, info[*out].name, info[*out].reason);
     return UVK_OK;
 }
 
@@ -132,10 +133,8 @@ static uvk_status create_device(uvk_context *ctx, uvk_error *err)
         .ppEnabledExtensionNames = extensions,
     };
     VkResult result = vkCreateDevice(ctx->physical, &info, NULL, &ctx->device);
-    if (result != VK_SUCCESS) {
-        uvk_fail_vulkan(err, result, "vkCreateDevice");
+    if (result != VK_SUCCESS)
         return uvk_fail(err, UVK_NO_DEVICE, "%s: the device cannot be opened (VkResult %d)", ctx->info.name, (int)result);
-    }
     volkLoadDeviceTable(&ctx->vk, ctx->device);
     ctx->vk.vkGetDeviceQueue(ctx->device, ctx->queue_family, 0, &ctx->queue);
     vkGetPhysicalDeviceMemoryProperties(ctx->physical, &ctx->memory_types);
