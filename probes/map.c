@@ -110,6 +110,8 @@ static void make_stats(const uvk_layout *l, int target, const float *row, const 
 
 uvk_status uvk_map(const uvk_layout *layout, int target, const float *row, uvk_own_token own, float *scores, uvk_map_stats *stats, uvk_error *err)
 {
+    if (target < 0 || target >= layout->tokens)
+        return uvk_fail(err, UVK_USAGE, "token %d does not exist (0 to %d do)", target, layout->tokens - 1);
     size_t n = (size_t)(layout->tokens - layout->special), bytes = (2 * n + 1) * sizeof(float);
     float *buffer = malloc(bytes);
     if (!buffer)
