@@ -60,6 +60,9 @@ uvk_status uvk_forward(uvk_session *s, const uvk_input *input, uvk_error *err)
 {
     double started = uvk_clock(), device = uvk_device_seconds(s->ctx), flop = uvk_recorded_flop(s->ctx);
     s->forward_done = false;
+    if (input->height != s->model->arch.image_height || input->width != s->model->arch.image_width)
+        return uvk_fail(err, UVK_USAGE, "%s: loaded for another model (%dx%d pixels, expected %dx%d)", input->path, input->width, input->height,
+                        s->model->arch.image_width, s->model->arch.image_height);
     uvk_status status = embed(s, input->pixels, err);
     for (int block = 0; block < s->model->arch.layers && status == UVK_OK; block++)
         status = forward_block(s, block, err);

@@ -80,6 +80,8 @@ uvk_status uvk_input_load(const uvk_model *model, const char *path, uvk_input **
         return uvk_fail_memory(err, sizeof *in, "an input");
     }
     in->info.path = in->path;
+    in->height = model->arch.image_height;
+    in->width = model->arch.image_width;
     uvk_status status = has_extension(path, ".npy") ? load_array(model, in, err) : load_photo(model, in, err);
     if (status == UVK_OK)
         status = check_finite(model, in, err);

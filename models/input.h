@@ -6,6 +6,7 @@
 
 struct uvk_input {
     char *path;
+    int height, width; /* of pixels */
     uvk_input_info info;
     uvk_image photo;   /* empty for an array */
     float *pixels;     /* [3, height, width], owned */
