@@ -37,7 +37,7 @@ static uvk_status find_activation(const char *file, const char *name, uvk_activa
             *out = activations[i].activation;
             return UVK_OK;
         }
-    return uvk_fail(err, UVK_BAD_INPUT, "%s: hidden_act %s is not supported (gelu, gelu_new, gelu_pytorch_tanh, quick_gelu, silu, relu are)", file, name);
+    return uvk_fail(err, UVK_BAD_INPUT, "%s: hidden_act %.100s is not supported (gelu, gelu_new, gelu_pytorch_tanh, quick_gelu, silu, relu are)", file, name);
 }
 
 static uvk_status read_size(const cJSON *config, const char *file, const char *key, int fallback, int64_t largest, int *out, uvk_error *err)
@@ -123,9 +123,10 @@ uvk_status uvk_arch_load(const char *dir, uvk_arch *out, const uvk_family **fami
     list_families(supported, sizeof supported);
     status = uvk_json_string(config, "model_type", file, &model_type, err);
     if (status == UVK_OK && !model_type)
-        status = uvk_fail(err, UVK_BAD_INPUT, "%s: no model_type (expected one of: %s)", file, supported);
+        status = uvk_fail(err, UVK_BAD_INPUT, "%s: no model_type (expected one of: %s)%s", file, supported,
+                          cJSON_HasObjectItem(config, "pretrained_cfg") ? "; this is timm's: take the transformers version of this checkpoint" : "");
     if (status == UVK_OK && !(*family = uvk_family_find(model_type)))
-        status = uvk_fail(err, UVK_BAD_INPUT, "%s: model_type %s is not supported (supported: %s)", file, model_type, supported);
+        status = uvk_fail(err, UVK_BAD_INPUT, "%s: model_type %.100s is not supported (supported: %s)", file, model_type, supported);
     if (status == UVK_OK)
         status = read_arch(config, file, *family, out, err);
     cJSON_Delete(config);

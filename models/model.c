@@ -30,6 +30,10 @@ static void print_shape(char *out, size_t size, const uint64_t *shape, int rank)
 
 static uvk_status check_tensor(const uvk_arch *a, const uvk_tensor_view *view, const uvk_dim *dims, uvk_error *err)
 {
+    bool packed = view->dtype == UVK_I8 || view->dtype == UVK_U8; /* their shapes say nothing */
+    if (view->dtype != UVK_F32 && view->dtype != UVK_F16 && view->dtype != UVK_BF16)
+        return uvk_fail(err, UVK_BAD_INPUT, "%s: tensor %s has a wrong dtype (found %s, expected F32, F16 or BF16)%s", view->file, view->name, uvk_dtype_name(view->dtype),
+                        packed ? "; a quantized checkpoint: take the one it was made from" : "");
     uint64_t expected[UVK_MAX_RANK];
     int rank = 0;
     for (; dims[rank] != UVK_DIM_END; rank++)
@@ -40,8 +44,6 @@ static uvk_status check_tensor(const uvk_arch *a, const uvk_tensor_view *view, c
         print_shape(expected_text, sizeof expected_text, expected, rank);
         return uvk_fail(err, UVK_BAD_INPUT, "%s: tensor %s has a wrong shape (found %s, expected %s)", view->file, view->name, found_text, expected_text);
     }
-    if (view->dtype != UVK_F32 && view->dtype != UVK_F16 && view->dtype != UVK_BF16)
-        return uvk_fail(err, UVK_BAD_INPUT, "%s: tensor %s has dtype %s (expected F32, F16 or BF16)", view->file, view->name, uvk_dtype_name(view->dtype));
     return UVK_OK;
 }
 
@@ -55,6 +57,16 @@ static void slot_name(char *out, size_t size, const char *prefix, const char *pa
         snprintf(out, size, "%s%s", prefix, pattern);
 }
 
+/* What to do about the names of another library, after "; "; or nothing. */
+static const char *foreign_names(const uvk_model *m)
+{
+    if (uvk_tensor_file_find(m->file, "blocks.0.attn.qkv.weight"))
+        return "; these are timm's names: take the transformers version of this checkpoint";
+    if (uvk_tensor_file_find(m->file, "visual.conv1.weight"))
+        return "; these are open_clip's names: take the transformers version of this checkpoint";
+    return "";
+}
+
 static uvk_status find_tensor(uvk_model *m, const char *prefix, uvk_slot slot, int block, const uvk_tensor_view **out, uvk_error *err)
 {
     const uvk_tensor_name *t = &m->family->tensors[slot];
@@ -66,7 +78,7 @@ static uvk_status find_tensor(uvk_model *m, const char *prefix, uvk_slot slot, i
     *out = uvk_tensor_file_find(m->file, name);
     if (*out)
         return check_tensor(&m->arch, *out, t->shape, err);
-    return uvk_fail(err, UVK_BAD_INPUT, "%s: tensor %s is missing (a %s model needs it)", m->path, name, m->arch.family);
+    return uvk_fail(err, UVK_BAD_INPUT, "%s: tensor %s is missing (a %s model needs it)%s", m->path, name, m->arch.family, foreign_names(m));
 }
 
 /* The prefix under which the first tensor outside the blocks is found. */
