@@ -9,8 +9,8 @@
  *
  * Errors
  *   A function that can fail returns a uvk_status and takes a uvk_error, which may be NULL. On failure its message is one
- *   line, "FILE: what is wrong (found, expected)", without a trailing newline; outputs are left untouched. The values of
- *   uvk_status are the exit codes of the program.
+ *   line, "FILE: what is wrong (found, expected)", without a trailing newline; objects and structs are left
+ *   untouched, arrays may be partly written. The values of uvk_status are the exit codes of the program.
  *
  * Threads
  *   Nothing here is bound to a thread. One object may be used by one thread at a time; different objects are independent,
@@ -204,7 +204,8 @@ UVK_API void uvk_session_free(uvk_session *session); /* NULL is allowed */
 /* The plan for params; nothing is allocated. UVK_FAILED when not even one target fits the budget, with both numbers. */
 UVK_API uvk_status uvk_explain_plan(const uvk_session *session, const uvk_explain_params *params, uvk_plan *out, uvk_error *err);
 
-/* Runs the model forward over input. Its activations stay on the device until the next uvk_forward. */
+/* Runs the model forward over input. Its activations stay on the device until the next uvk_forward. An input that was loaded
+ * for another model's image size: UVK_USAGE. */
 UVK_API uvk_status uvk_forward(uvk_session *session, const uvk_input *input, uvk_error *err);
 /* Copies z(l), l in 1..L+1, of the last forward into out[n*d]. */
 UVK_API uvk_status uvk_hidden(uvk_session *session, int layer, float *out, uvk_error *err);
@@ -215,7 +216,8 @@ UVK_API uvk_status uvk_hidden(uvk_session *session, int layer, float *out, uvk_e
 UVK_API uvk_status uvk_explain(uvk_session *session, const uvk_explain_params *params, float *rows, uvk_cost *cost, uvk_error *err);
 
 /* Gradients of one target's scalar, for checking and research: attention[(b*H + h)*n*n + r*n + j] = d f / d A(b+1,h)[r,j]
- * for blocks 1..layer-1, and input[i*d + k] = d f / d z(1)[i,k]. Either may be NULL. params->n_targets must be 1. */
+ * for blocks 1..layer-1, and input[i*d + k] = d f / d z(1)[i,k]. Either may be NULL. params->n_targets must be 1;
+ * first_block and order mean nothing here. What is not finite is handed over as it is. */
 UVK_API uvk_status uvk_gradients(uvk_session *session, const uvk_explain_params *params, float *attention, float *input, uvk_error *err);
 
 /* ---- One map: S of METHOD section 2 and the numbers of section 7 --------------------------------------------------- */

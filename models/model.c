@@ -150,11 +150,8 @@ static uvk_status take_stock(uvk_model *m, uvk_error *err)
     return UVK_OK;
 }
 
-static const char *last_component(char *path)
+static const char *last_component(const char *path)
 {
-    size_t length = strlen(path);
-    while (length > 1 && path[length - 1] == '/')
-        path[--length] = 0;
     const char *slash = strrchr(path, '/');
     return slash && slash[1] ? slash + 1 : path;
 }
@@ -163,7 +160,7 @@ static void fill_info(uvk_model *m)
 {
     const uvk_arch *a = &m->arch;
     m->info.path = m->path;
-    m->info.name = last_component(m->path);
+    m->info.name = last_component(m->resolved ? m->resolved : m->path);
     m->info.family = a->family;
     m->info.modality = UVK_VISION;
     m->info.layers = a->layers;
@@ -205,6 +202,7 @@ static uvk_status load(uvk_model *m, uvk_error *err)
         (status = find_tensors(m, err)) || (status = uvk_preprocess_load(m->path, m->arch.image_height, m->arch.image_width, &m->preprocess, err)) ||
         (status = take_stock(m, err)))
         return status;
+    m->resolved = realpath(m->path, NULL); /* "--model ." has a name too */
     fill_info(m);
     return hash_model(m, err);
 }
@@ -232,6 +230,7 @@ void uvk_model_free(uvk_model *m)
     uvk_tensor_file_free(m->file);
     free(m->blocks);
     free(m->unused);
+    free(m->resolved);
     free(m->path);
     free(m);
 }

@@ -7,7 +7,7 @@
 #include "safetensors.h"
 
 struct uvk_model {
-    char *path;
+    char *path, *resolved; /* as given; without links and dots, for the name */
     uvk_arch arch;
     const uvk_family *family;
     uvk_tensor_file *file;

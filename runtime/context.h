@@ -11,7 +11,7 @@ typedef struct uvk_frame {
     VkDescriptorPool descriptors;
     VkFence fence;
     uint32_t sets;   /* allocated from descriptors */
-    double flop;     /* recorded */
+    double flop;     /* recorded, weighted by kernel */
     double started;  /* host clock at the submission */
     bool recording, pending;
 } uvk_frame;
@@ -22,7 +22,7 @@ typedef struct uvk_stream {
     VkQueryPool timestamps; /* two a frame; VK_NULL_HANDLE where the queue has none */
     uvk_frame frames[UVK_FRAMES];
     int current;
-    double flop_limit;      /* of one submission; follows the measured time */
+    double flop_limit;      /* of one submission, weighted by kernel; follows the measured time */
     double seconds, flop;   /* totals */
 } uvk_stream;
 

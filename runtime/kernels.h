@@ -32,6 +32,7 @@ typedef struct uvk_kernel_info {
     size_t size;         /* bytes of code */
     uint32_t bindings;
     uint32_t constants;  /* specialization constants */
+    uint32_t weight;     /* how much longer an operation takes than one of a matrix product, roughly: sizes the submissions */
 } uvk_kernel_info;
 
 extern const uvk_kernel_info uvk_kernel_list[UVK_KERNEL_COUNT];

@@ -32,17 +32,20 @@ static uvk_status check_budget(const uvk_context *ctx, VkDeviceSize size, const 
 {
     if (size <= ctx->budget && ctx->used <= ctx->budget - size)
         return UVK_OK;
-    return uvk_fail(err, UVK_FAILED, "%s needs %llu more bytes of device memory, but of the budget of %llu bytes %llu are in use; raise --memory or take a larger device",
+    return uvk_fail(err, UVK_FAILED, "%s: %llu more bytes of device memory are needed, but of the budget of %llu bytes %llu are in use; raise --memory or take a larger device",
                     what, (unsigned long long)size, (unsigned long long)ctx->budget, (unsigned long long)ctx->used);
 }
 
-static uvk_status bind_memory(uvk_context *ctx, VkBuffer buffer, bool host, VkDeviceSize *size, VkDeviceMemory *memory, VkMemoryPropertyFlags *flags, uvk_error *err)
+static uvk_status bind_memory(uvk_context *ctx, VkBuffer buffer, bool host, const char *what, VkDeviceSize *size, VkDeviceMemory *memory, VkMemoryPropertyFlags *flags, uvk_error *err)
 {
     VkMemoryRequirements needs;
     ctx->vk.vkGetBufferMemoryRequirements(ctx->device, buffer, &needs);
     int type = choose_memory_type(ctx, needs.memoryTypeBits, host);
     if (type < 0)
         return uvk_fail(err, UVK_FAILED, "%s: no suitable kind of memory", ctx->info.name);
+    uvk_status status = check_budget(ctx, needs.size, what, err); /* the driver may have rounded up */
+    if (status)
+        return status;
     VkMemoryAllocateInfo info = {
         .sType = VK_STRUCTURE_TYPE_MEMORY_ALLOCATE_INFO,
         .allocationSize = needs.size,
@@ -50,7 +53,8 @@ static uvk_status bind_memory(uvk_context *ctx, VkBuffer buffer, bool host, VkDe
     };
     VkResult result = ctx->vk.vkAllocateMemory(ctx->device, &info, NULL, memory);
     if (result != VK_SUCCESS)
-        return uvk_fail_vulkan(err, result, "vkAllocateMemory");
+        return uvk_fail(err, UVK_FAILED, "%s: the driver did not give %llu bytes of device memory (VkResult %d); a smaller --memory makes smaller chunks", what,
+                        (unsigned long long)needs.size, (int)result);
     result = ctx->vk.vkBindBufferMemory(ctx->device, buffer, *memory, 0);
     if (result != VK_SUCCESS) {
         ctx->vk.vkFreeMemory(ctx->device, *memory, NULL);
@@ -78,7 +82,7 @@ uvk_status uvk_memory_allocate(uvk_context *ctx, VkDeviceSize *size, VkBufferUsa
     VkResult result = ctx->vk.vkCreateBuffer(ctx->device, &info, NULL, &created);
     if (result != VK_SUCCESS)
         return uvk_fail_vulkan(err, result, "vkCreateBuffer");
-    status = bind_memory(ctx, created, host, size, memory, flags, err);
+    status = bind_memory(ctx, created, host, what, size, memory, flags, err);
     if (status) {
         ctx->vk.vkDestroyBuffer(ctx->device, created, NULL);
         return status;

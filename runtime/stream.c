@@ -284,7 +284,7 @@ uvk_status uvk_dispatch_record(uvk_context *ctx, const uvk_dispatch *d, uvk_erro
     if (d->groups > UINT32_MAX)
         return uvk_fail(err, UVK_FAILED, "%s: %llu workgroups are too many", uvk_kernel_list[d->kernel].name, (unsigned long long)d->groups);
     uvk_status status = uvk_kernels_pipeline(ctx, d->kernel, d->constants, &pipeline, err);
-    double per_group = d->flop / (double)(d->groups ? d->groups : 1);
+    double per_group = d->flop * uvk_kernel_list[d->kernel].weight / (double)(d->groups ? d->groups : 1);
     for (uint64_t first = 0; first < d->groups && status == UVK_OK;) {
         uvk_frame *f = &ctx->stream.frames[ctx->stream.current];
         double room = ctx->stream.flop_limit - (f->recording ? f->flop : 0);

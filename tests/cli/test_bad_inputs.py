@@ -190,14 +190,21 @@ def huge_png(side):
 
 
 class NotFinite(BadTest):
-    def test_nan_in_weights_fails_the_input_and_stores_nothing(self):
+    def put(self, ending, value, scale=None):
+        """Writes value over the first element of the tensor whose name ends so; scale: that tensor's other elements are multiplied."""
         path = self.path("model", "model.safetensors")
         data = bytearray(contents(path))
         size = struct.unpack("<Q", data[:8])[0]
-        header = json.loads(data[8:8 + size])
-        start = next(t for k, t in header.items() if k.endswith("intermediate.dense.weight"))["data_offsets"][0]
-        data[8 + size + start:8 + size + start + 4] = struct.pack("<f", float("nan"))
+        start, end = next(t for k, t in json.loads(data[8:8 + size]).items() if k.endswith(ending))["data_offsets"]
+        start, end = 8 + size + start, 8 + size + end
+        if scale is not None:
+            elements = struct.unpack(f"<{(end - start) // 4}f", data[start:end])
+            data[start:end] = struct.pack(f"<{len(elements)}f", *(scale * e for e in elements))
+        if value is not None:
+            data[start:start + 4] = struct.pack("<f", value)
         self.write("model/model.safetensors", bytes(data))
+
+    def expect_failure(self):
         self.refused(1, "explain", "--quiet", "--model", "model", "photo.png", "--db", "r.db", "--out", "rows.npy", "--png", "maps", says="photo.png: ")
         self.assertNotIn("rows.npy", self.files())
         self.assertEqual([f for f in self.files() if f.startswith("maps")], [])
@@ -206,6 +213,27 @@ class NotFinite(BadTest):
         (status, error), = self.rows("r.db", "SELECT status, error FROM run_input")
         self.assertEqual(status, "failed")
         self.assertIn("photo.png: ", error)
+
+    def test_nan_in_weights_fails_the_input_and_stores_nothing(self):
+        self.put("intermediate.dense.weight", float("nan"))
+        self.expect_failure()
+
+    def test_nan_in_a_query_whose_values_are_small(self):
+        # A softmax that took NaN for a large number would give zeros, and then a row that looks sound.
+        self.put("0.attention.attention.value.weight", None, 1e-3)
+        self.put("0.attention.attention.query.weight", float("nan"))
+        self.expect_failure()
+
+    def test_infinity_in_a_key(self):
+        self.put("0.attention.attention.key.weight", float("inf"))
+        self.expect_failure()
+
+    def test_nan_before_a_relu(self):
+        config = json.loads(contents(self.path("model", "config.json")))
+        config["hidden_act"] = "relu"
+        self.write("model/config.json", json.dumps(config).encode())
+        self.put("intermediate.dense.weight", float("nan"))
+        self.expect_failure()
 
 
 if __name__ == "__main__":
