@@ -1,6 +1,7 @@
 #include "schema.h"
 
 #include <stdio.h>
+#include <stdlib.h>
 
 enum { APPLICATION_ID = 0x75766b64 }; /* "uvkd"; PRAGMA application_id tells our files from those of other programs */
 
@@ -13,25 +14,44 @@ const uvk_schema_step *uvk_schema_steps(int *n)
     return steps;
 }
 
+typedef struct schema_marks {
+    int64_t version, application, objects;
+} schema_marks;
+
+static int take_marks(void *marks, int n, char **values, char **names)
+{
+    (void)names;
+    schema_marks *m = marks;
+    if (n != 3)
+        return 1;
+    m->version = atoll(values[0]);
+    m->application = atoll(values[1]);
+    m->objects = atoll(values[2]);
+    return 0;
+}
+
+/* In one statement, so that all are of one moment: another process may be creating the schema right now. */
+static uvk_status read_marks(uvk_db *db, schema_marks *m, uvk_error *err)
+{
+    static const char sql[] = "SELECT user_version, application_id, (SELECT count(*) FROM sqlite_master) FROM pragma_user_version, pragma_application_id";
+    return sqlite3_exec(db->sqlite, sql, take_marks, m, NULL) == SQLITE_OK ? UVK_OK : uvk_sql_fail(db, err);
+}
+
 uvk_status uvk_schema_check(uvk_db *db, int newest, bool create, int *version, uvk_error *err)
 {
-    int64_t found = 0, application = 0, objects = 0;
-    uvk_status status = uvk_sql_get(db, "PRAGMA user_version", NULL, 0, &found, err);
-    if (!status)
-        status = uvk_sql_get(db, "PRAGMA application_id", NULL, 0, &application, err);
-    if (!status)
-        status = uvk_sql_get(db, "SELECT count(*) FROM sqlite_master", NULL, 0, &objects, err);
+    schema_marks m = {0};
+    uvk_status status = read_marks(db, &m, err);
     if (status)
         return status;
-    if (found > newest)
+    if (m.version > newest)
         return uvk_fail(err, UVK_FAILED, "%s: written by a newer ultravk (schema version %lld, this one knows up to %d)", db->path,
-                        (long long)found, newest);
-    bool empty = found == 0 && application == 0 && objects == 0;
-    bool ours = found > 0 && application == APPLICATION_ID;
+                        (long long)m.version, newest);
+    bool empty = m.version == 0 && m.application == 0 && m.objects == 0;
+    bool ours = m.version > 0 && m.application == APPLICATION_ID;
     if (!ours && !(empty && create))
         return uvk_fail(err, UVK_FAILED, "%s: not an ultravk database (%s)", db->path, empty ? "it is empty" : "another program's SQLite file");
     if (version)
-        *version = (int)found;
+        *version = (int)m.version;
     return UVK_OK;
 }
 
