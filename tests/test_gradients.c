@@ -251,6 +251,18 @@ static void test_gradients(void **state)
     }
 }
 
+static void test_every_activation(void **state)
+{
+    (void)state;
+    static const char *const names[] = {"gelu_new", "gelu_pytorch_tanh", "quick_gelu", "silu", "relu"};
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
+        fixture_spec spec = fixture_shape(2, 24, 3, 40, 4, 8);
+        spec.act = names[i];
+        expect_all_hidden(&spec);
+        assert_true(expect_all_gradients(&spec) >= 200);
+    }
+}
+
 /* ---- The comparison itself ---------------------------------------------------------------------------------------------- */
 
 /* The entry that is the smallest of those above 1% of the largest: where a mistake is hardest to see. */
@@ -312,6 +324,7 @@ int main(void)
         cmocka_unit_test(test_hidden_of_odd_shapes),
         cmocka_unit_test(test_hidden_of_every_file_form),
         cmocka_unit_test(test_gradients),
+        cmocka_unit_test(test_every_activation),
         cmocka_unit_test(test_planted_gradient_is_rejected),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -5,6 +5,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+typedef double activation(double x);
+
 typedef struct linear {
     double *weight; /* [in, out]: transposed, so that the inner loop runs over outputs */
     double *bias;
@@ -23,6 +25,7 @@ typedef struct layer_weights {
 struct reference {
     int layers, tokens, width, heads, head_width, mlp;
     double eps;
+    activation *activation;
     layer_weights *blocks;
     double *hidden;    /* [L+1, n, d], unmoved */
     double *moved;     /* [L+1, n, d], of the last moved run */
@@ -58,9 +61,47 @@ static void normalize(const norm *m, double eps, const double *in, double *out, 
         out[k] = (in[k] - mean) * scale * m->gain[k] + m->bias[k];
 }
 
+static double sigmoid(double x)
+{
+    return 1 / (1 + exp(-x));
+}
+
 static double gelu(double x)
 {
     return 0.5 * x * (1 + erf(x * 0.70710678118654752440));
+}
+
+static double gelu_tanh(double x)
+{
+    return 0.5 * x * (1 + tanh(0.79788456080286535588 * (x + 0.044715 * x * x * x)));
+}
+
+static double quick_gelu(double x)
+{
+    return x * sigmoid(1.702 * x);
+}
+
+static double silu(double x)
+{
+    return x * sigmoid(x);
+}
+
+static double relu(double x)
+{
+    return x > 0 ? x : 0;
+}
+
+static activation *find_activation(const char *name)
+{
+    static const struct {
+        const char *name;
+        activation *function;
+    } known[] = {{"gelu", gelu}, {"gelu_new", gelu_tanh}, {"gelu_pytorch_tanh", gelu_tanh}, {"quick_gelu", quick_gelu}, {"silu", silu}, {"relu", relu}};
+    for (size_t i = 0; i < sizeof known / sizeof *known; i++)
+        if (!strcmp(known[i].name, name))
+            return known[i].function;
+    fprintf(stderr, "reference_vit: no activation %s\n", name);
+    abort();
 }
 
 static void softmax(double *x, int n)
@@ -118,7 +159,7 @@ static void leave(reference *r, const layer_weights *b, int i, const double *in,
     normalize(&b->after, r->eps, residual, normed, d);
     apply(&b->up, normed, r->inner);
     for (int k = 0; k < r->mlp; k++)
-        r->inner[k] = gelu(r->inner[k]);
+        r->inner[k] = r->activation(r->inner[k]);
     apply(&b->down, r->inner, mixed);
     for (int k = 0; k < d; k++)
         residual[k] += mixed[k];
@@ -243,7 +284,8 @@ reference *reference_create(const fixture *f)
     if (!r)
         return NULL;
     *r = (reference){.layers = s->layers, .tokens = fixture_tokens(s), .width = s->width, .heads = s->heads,
-                     .head_width = s->width / s->heads, .mlp = s->mlp, .eps = s->eps};
+                     .head_width = s->width / s->heads, .mlp = s->mlp, .eps = s->eps,
+                     .activation = find_activation(s->act)};
     r->blocks = calloc((size_t)s->layers, sizeof *r->blocks);
     r->failed = !r->blocks;
     for (int b = 0; r->blocks && b < s->layers; b++)
@@ -366,8 +408,9 @@ static void accumulate(reference *r, const reference_move *move, double weight, 
 
 void reference_difference(reference *r, const reference_move *where, double *out)
 {
-    /* Four points: the error is of the order step^4, and at this step no larger than that of rounding. */
-    static const double step = 1e-3;
+    /* Four points: the error is of the order step^4, and at 1e-3 no larger than that of rounding. Where there are kinks,
+     * none may lie between the points. */
+    const double step = r->activation == relu ? 1e-6 : 1e-3;
     static const struct {
         double at, weight;
     } points[] = {{-2, 1.0 / 12}, {-1, -8.0 / 12}, {1, 8.0 / 12}, {2, -1.0 / 12}};

@@ -9,7 +9,7 @@
 
 typedef struct reference reference;
 
-/* Runs the fixture's model over the fixture's input. f must outlive the reference. Only hidden_act "gelu". NULL: no memory. */
+/* Runs the fixture's model over the fixture's input. f must outlive the reference. NULL: no memory. */
 reference *reference_create(const fixture *f);
 void reference_free(reference *r); /* NULL is allowed */
 
