@@ -207,11 +207,12 @@ static void test_same_bytes_for_every_chunk(void **state)
     for (int variant = 0; variant < 4; variant += 3) {
         const uvk_explain_params params = repeat_params(variant, targets, n);
         rig_reopen(&r, 0);
-        float *const rows = explain(&r, &params, NULL);
+        uvk_cost cost;
+        float *const rows = explain(&r, &params, &cost);
         uint64_t memory = smallest_budget(&r, &params);
         assert_int_equal(expect_same_bytes(&r, memory, &params, rows), 1);
         int sizes = 1;
-        for (int chunk = 1; chunk < n; memory += memory / 4) {
+        for (int chunk = 1; chunk < cost.chunk; memory += memory / 4) {
             const int larger = expect_same_bytes(&r, memory, &params, rows);
             assert_true(larger >= chunk);
             sizes += larger > chunk;
