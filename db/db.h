@@ -58,20 +58,27 @@ typedef struct uvk_db_token {
     int char_start, char_end;               /* -1: NULL */
 } uvk_db_token;
 
+/* A word of the context or of the summary; a token's word_idx is its place in the list. */
+typedef struct uvk_db_word {
+    const char *role, *text;            /* role: context | summary */
+    int sentence, char_start, char_end; /* code points of the text that it stands in; sentences are numbered through both texts */
+} uvk_db_word;
+
 typedef struct uvk_db_sequence {
     const char *key;      /* how this model saw the input; with the model and the input it is unique */
     const char *text_out; /* NULL for vision */
     const char *params;   /* canonical JSON, what key hashes */
     const uvk_db_token *tokens;
     int n_tokens;
+    const uvk_db_word *words; /* NULL for vision */
+    int n_words;
 } uvk_db_sequence;
 
 typedef struct uvk_db_map {
-    int target;
+    int target;                    /* token index of the latent that is explained */
+    int output;                    /* token index of the summary token that it stands for; -1: none */
     const float *row;              /* n_tokens, the BLOB */
-    const float *scores;           /* S over the non-special sources, for contribution */
-    int first_source;              /* token index of scores[0]; scores covers first_source..first_source+n_scores-1 */
-    int n_scores;
+    const float *scores;           /* S [n_tokens], for contribution; tokens of kind "special" are no sources */
     int n_sources, n_visible;
     double score_min, score_max, score_sum, self_score, special_share, entropy, gini, effective_tokens, top10_share, locality;
 } uvk_db_map;
@@ -82,6 +89,14 @@ typedef struct uvk_db_input_stats {
     int64_t peak_bytes;
 } uvk_db_input_stats;
 
+/* One number of an evaluation. */
+typedef struct uvk_db_metric {
+    int target;                    /* token index; -1: of the whole sequence */
+    const char *name, *method;     /* method: "ultra" or a baseline's name */
+    double k;                      /* the x of a curve as a fraction; NaN: none */
+    double value;
+} uvk_db_metric;
+
 /* Everything that one input produced. */
 typedef struct uvk_db_result {
     int64_t run_id, model_id;
@@ -89,6 +104,9 @@ typedef struct uvk_db_result {
     uvk_db_sequence sequence;
     const uvk_db_map *maps;
     int n_maps;
+    const float *tcs, *tcs_share;  /* [n_tokens], stored for the tokens of role "context"; NULL: none */
+    const uvk_db_metric *metrics;
+    int n_metrics;
     int top;  /* sources a map keeps in contribution; 0: all up to 5 million rows a run, then 20; -1: all */
     uvk_db_input_stats stats;
 } uvk_db_result;

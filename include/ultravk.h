@@ -119,9 +119,16 @@ typedef struct uvk_model_info {
     const char *family;     /* model_type of config.json */
     uvk_modality modality;
     int layers, heads, width, head_dim, mlp_width;
+    int kv_heads;           /* heads of keys and values; heads/kv_heads query heads share one */
+    bool causal;            /* a token attends to itself and to those before it only */
+    /* Vision; 0 for text. */
     int tokens;             /* n for one input */
     int special;            /* tokens before the first patch */
     int grid_rows, grid_cols, patch, image_height, image_width;
+    /* Text; 0 for vision. */
+    int vocabulary;         /* ids 0..vocabulary-1 */
+    int context;            /* most tokens in one sequence */
+    int sliding_window;     /* how far back a token sees, itself counted, in the blocks that have one; 0: none has */
     uint64_t parameters;    /* in the tensors that a run uses */
     char sha256[65];        /* lower-case hex, over config and weights */
     const char *const *unused; /* names of tensors in the folder that a run does not use */
@@ -136,32 +143,96 @@ UVK_API uvk_status uvk_model_load(const char *dir, uvk_model **out, uvk_error *e
 UVK_API void uvk_model_free(uvk_model *model); /* NULL is allowed; frees after its sessions were freed */
 UVK_API const uvk_model_info *uvk_model_get_info(const uvk_model *model); /* lives as long as the model. Safe. */
 
-/* ---- Input: one image as one model sees it ------------------------------------------------------------------------ */
+/* ---- Input: one image or text as one model sees it ----------------------------------------------------------------- */
+
+typedef enum uvk_role { UVK_ROLE_IMAGE, UVK_ROLE_CONTEXT, UVK_ROLE_PROMPT, UVK_ROLE_SUMMARY, UVK_ROLE_SPECIAL } uvk_role;
+
+/* A token of the sequence. */
+typedef struct uvk_token {
+    int32_t id;         /* in the vocabulary; -1 for vision */
+    uvk_role role;      /* CONTEXT: the text to be explained or summarized; PROMPT: what the template puts around it */
+    bool special;       /* CLS, BOS, EOS...: no source of an explanation, no column of S */
+    int32_t start, end; /* bytes of the text it came from: of uvk_input_text for a context token, of uvk_input_summary for a
+                           summary token; -1: of none */
+} uvk_token;
 
 typedef struct uvk_input_info {
     const char *path;
-    const char *kind;               /* "image" or "array" */
-    char sha256[65];                /* of the file's bytes */
-    int photo_width, photo_height;  /* of the file; 0 for an array */
+    const char *kind;               /* "image", "text", or "array" */
+    char sha256[65];                /* of the file's bytes, or of context and summary */
+    int photo_width, photo_height;  /* of the file; 0 for an array or a text */
     /* A point (x, y) of the model's input, in pixels, is the point (x*scale_x + offset_x, y*scale_y + offset_y) of the photo. */
     double scale_x, scale_y, offset_x, offset_y;
+    int truncated;                  /* context tokens that a limit left out */
 } uvk_input_info;
 
 typedef struct uvk_input uvk_input;
 
-/* Loads a .jpg .jpeg .png .webp photo, resized, cropped and normalised as the model's preprocessor_config.json says, or a
- * .npy (float32 [3,H,W]) that already is. Owned by the caller; model must outlive it. */
+/* Loads what the extension says: a .jpg .jpeg .png .webp photo, resized, cropped and normalised as the model's
+ * preprocessor_config.json says; a .txt, with the tokenizer's own special tokens; a .npy that is what the model takes: float32
+ * [3,H,W], or int64 or int32 [n] token ids, used exactly as given. Any other name: by its first bytes. "-" is text from stdin.
+ * Text that is empty, not UTF-8 or longer than the model's context (both numbers are named), ids beyond the vocabulary, a
+ * tokenizer that is missing, broken or larger than the vocabulary: UVK_BAD_INPUT. Owned by the caller; model must outlive it. */
 UVK_API uvk_status uvk_input_load(const uvk_model *model, const char *path, uvk_input **out, uvk_error *err);
+
+/* A text to be summarized, and its summary. */
+typedef struct uvk_text_params {
+    const char *name;               /* for messages and uvk_input_info.path */
+    const char *context;            /* the text, UTF-8 */
+    size_t context_length;          /* bytes */
+    const char *summary;            /* NULL: none yet, or given by summary_ids */
+    size_t summary_length;
+    const int32_t *summary_ids;     /* a summary as the model generated it; NULL: none, or given by summary */
+    int n_summary_ids;
+    const int32_t *context_ids;     /* instead of context: used exactly as given, without template and special tokens; the summary */
+    int n_context_ids;              /* then is summary_ids (or none), appended as it is, nothing after it */
+    const char *prompt;             /* the template, with {text} once; NULL: the model's chat template when it is one of the common
+                                       forms, else "{text}\nTL;DR:" */
+    int truncate;                   /* keep the first so many context tokens; 0: all */
+    int room;                       /* tokens that must still fit the model's context behind this, for a summary to be generated */
+} uvk_text_params;
+
+/* The sequence: template applied to the text, with the tokenizer's special tokens before it; the summary's tokens, none between;
+ * and after a summary the model's end-of-sequence token, where it has one. params is not kept. Errors as uvk_input_load. */
+UVK_API uvk_status uvk_input_create_text(const uvk_model *model, const uvk_text_params *params, uvk_input **out, uvk_error *err);
+
 UVK_API void uvk_input_free(uvk_input *input); /* NULL is allowed */
 UVK_API const uvk_input_info *uvk_input_get_info(const uvk_input *input);
-/* The photo as decoded, RGB, 8 bits, rows from the top, photo_height*photo_width*3 bytes; NULL for an array. */
+/* The sequence; *count (may be NULL) receives n. Lives as long as the input. Safe. */
+UVK_API const uvk_token *uvk_input_tokens(const uvk_input *input, int *count);
+/* The photo as decoded, RGB, 8 bits, rows from the top, photo_height*photo_width*3 bytes; NULL for an array or a text. */
 UVK_API const uint8_t *uvk_input_photo(const uvk_input *input);
-/* What the model sees: [3, image_height, image_width]. */
+/* What a vision model sees: [3, image_height, image_width]; NULL for a text. */
 UVK_API const float *uvk_input_pixels(const uvk_input *input);
+/* The context and the summary as text, UTF-8, *length bytes and a NUL; NULL where there is none. Ids given without text are
+ * decoded when the model has a tokenizer. */
+UVK_API const char *uvk_input_text(const uvk_input *input, size_t *length);
+UVK_API const char *uvk_input_summary(const uvk_input *input, size_t *length);
+
+typedef enum uvk_at { UVK_AT_PREDICT, UVK_AT_TOKEN } uvk_at;
+
+/* The latents that explain the summary (METHOD section 4): for summary token k, targets[k] is the position that predicts it, or
+ * its own, and outputs[k] its own. Returns how many summary tokens there are; either array may be NULL. A summary at the very
+ * start of a sequence has no position that predicts its first token: that one is left out. Safe. */
+UVK_API int uvk_summary_targets(const uvk_input *input, uvk_at at, int32_t *targets, int32_t *outputs);
+
+/* ---- Words and sentences of a text --------------------------------------------------------------------------------------- */
+
+typedef struct uvk_word {
+    int32_t start, end;     /* bytes */
+    int32_t char_start, char_end; /* code points */
+    int32_t sentence;       /* from 0 */
+} uvk_word;
+
+/* Cuts UTF-8 text into words: runs of letters, marks and digits, joined by a single apostrophe, hyphen or, between digits, point
+ * or comma; an ideograph is a word of its own; punctuation belongs to none. *out is owned by the caller, free(). Safe. */
+UVK_API uvk_status uvk_words(const char *text, size_t length, uvk_word **out, int *count, uvk_error *err);
 
 /* ---- Explanations ------------------------------------------------------------------------------------------------- */
 
-typedef enum uvk_scalar { UVK_SUM, UVK_ENERGY } uvk_scalar;          /* METHOD: f = sum_k z_ik / c, f = |z_i| / c */
+/* METHOD section 1: f = sum_k z_ik / c; f = |z_i| / c; f = log p(y | ...) at position i, for language models at layer L+1 only,
+ * without c: y is the next token of the sequence, at its last position the likeliest one. */
+typedef enum uvk_scalar { UVK_SUM, UVK_ENERGY, UVK_LOGPROB } uvk_scalar;
 typedef enum uvk_order { UVK_ROLLOUT, UVK_FORMULA } uvk_order;       /* e_i C(l-1)...C(1), e_i C(1)...C(l-1) */
 typedef enum uvk_normalize { UVK_NORM, UVK_NO_NORM } uvk_normalize;  /* c = |z_i|, held constant; c = 1 */
 typedef enum uvk_own_token { UVK_OWN_MAX, UVK_OWN_KEEP, UVK_OWN_ZERO } uvk_own_token;
@@ -201,14 +272,30 @@ typedef struct uvk_session uvk_session;
 UVK_API uvk_status uvk_session_create(uvk_context *ctx, uvk_model *model, uvk_session **out, uvk_error *err);
 UVK_API void uvk_session_free(uvk_session *session); /* NULL is allowed */
 
-/* The plan for params; nothing is allocated. UVK_FAILED when not even one target fits the budget, with both numbers. */
-UVK_API uvk_status uvk_explain_plan(const uvk_session *session, const uvk_explain_params *params, uvk_plan *out, uvk_error *err);
+/* The plan for params on a sequence of so many tokens (vision: uvk_model_info.tokens); nothing is allocated for it.
+ * UVK_FAILED when not even one target fits the budget, with both numbers. */
+UVK_API uvk_status uvk_explain_plan(const uvk_session *session, int tokens, const uvk_explain_params *params, uvk_plan *out, uvk_error *err);
 
-/* Runs the model forward over input. Its activations stay on the device until the next uvk_forward. An input that was loaded
- * for another model's image size: UVK_USAGE. */
+/* Runs the model forward over input. Its activations stay on the device until the next uvk_forward or uvk_generate. An input
+ * that was loaded for another model: UVK_USAGE. */
 UVK_API uvk_status uvk_forward(uvk_session *session, const uvk_input *input, uvk_error *err);
 /* Copies z(l), l in 1..L+1, of the last forward into out[n*d]. */
 UVK_API uvk_status uvk_hidden(uvk_session *session, int layer, float *out, uvk_error *err);
+/* Uploads the output head now rather than when logits are first wanted, so that plans count it. A model without one:
+ * UVK_BAD_INPUT. */
+UVK_API uvk_status uvk_session_use_logits(uvk_session *session, uvk_error *err);
+/* Language models: the logits at positions first..first+count-1 of the last forward into out[count*vocabulary]. A model without
+ * a head: UVK_BAD_INPUT. */
+UVK_API uvk_status uvk_logits(uvk_session *session, int first, int count, float *out, uvk_error *err);
+/* log p(ids[k] | all before) at positions[k] of the last forward, natural logarithm, into out[count]. */
+UVK_API uvk_status uvk_log_probabilities(uvk_session *session, const int32_t *positions, const int32_t *ids, int count, double *out, uvk_error *err);
+
+/* Continues a text, each time by the likeliest token (of equal ones the lowest id), until max_new tokens or a stop token (not
+ * kept; generation_config.json's and config.json's eos_token_id). Keys and values of earlier tokens are kept on the device.
+ * ids holds max_new numbers, owned by the caller; *count receives how many came. input is a text without a summary; its tokens
+ * and max_new must fit the model's context, else UVK_BAD_INPUT with both numbers. progress may be NULL. */
+UVK_API uvk_status uvk_generate(uvk_session *session, const uvk_input *input, int max_new, void (*progress)(void *user, int done, int of), void *user,
+                                int32_t *ids, int *count, uvk_error *err);
 
 /* Explanation rows of the last forward (METHOD section 2): rows[k*n + j] is how much token j explains target k, raw, every
  * token of the sequence a column, the own entry included. rows holds n_targets*n floats, owned by the caller. The same bytes
@@ -222,13 +309,15 @@ UVK_API uvk_status uvk_gradients(uvk_session *session, const uvk_explain_params 
 
 /* ---- One map: S of METHOD section 2 and the numbers of section 7 --------------------------------------------------- */
 
-/* Where the tokens of a sequence stand; what uvk_map needs to tell a patch from a special token. */
+/* Where the tokens of a sequence stand. */
 typedef struct uvk_layout {
-    int tokens;     /* n */
-    int special;    /* tokens 0..special-1 are special, the rest are patches */
-    int grid_cols;  /* patches are numbered row by row */
-    bool causal;    /* sources after the target are not visible */
+    int tokens;            /* n */
+    const uvk_token *list; /* [n]; kept by the input */
+    int grid_cols;         /* > 0: what is not special is patches, numbered row by row; 0: a text, distances in positions */
+    bool causal;           /* sources after the target are not visible */
 } uvk_layout;
+
+UVK_API uvk_layout uvk_layout_of(const uvk_model *model, const uvk_input *input);
 
 typedef struct uvk_map_stats {
     int n_sources, n_visible;             /* non-special sources; of those the visible ones */
@@ -243,9 +332,16 @@ typedef struct uvk_map_stats {
     double locality;                      /* mean distance weighted by p / unweighted; NaN for a special target */
 } uvk_map_stats;
 
-/* From one raw row[n] of target: S into scores[n - special] (the row without the special columns, own entry by the rule;
- * nothing is replaced for a special target) and its numbers. Either output may be NULL. Safe. */
+/* From one raw row[n] of target: S into scores[n] (the row with zeros in the special columns, the own entry by the rule; nothing
+ * is replaced for a special target) and its numbers, over the columns that are not special. Either output may be NULL. Safe. */
 UVK_API uvk_status uvk_map(const uvk_layout *layout, int target, const float *row, uvk_own_token own, float *scores, uvk_map_stats *stats, uvk_error *err);
+
+/* ---- A whole summary: token contribution scores (METHOD section 4) ---------------------------------------------------------- */
+
+/* rows[m*n]: the explanation row of each summary token. Into scaled[m*n] (may be NULL) each S_t: the row's context tokens,
+ * min-max scaled (a constant row: zeros), zero elsewhere. Into tcs[n] their mean over t, and into share[n] tcs over its sum (0
+ * where that is 0); zero outside the context. A sequence without context tokens: UVK_USAGE. Safe. */
+UVK_API uvk_status uvk_tcs(const uvk_token *tokens, int n, const float *rows, int m, float *scaled, float *tcs, float *share, uvk_error *err);
 
 #ifdef __cplusplus
 }

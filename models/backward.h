@@ -7,20 +7,31 @@
 
 #include "session.h"
 
+/* Where the gradient of one level of the stream can differ from zero. Level b is the output of block b, level 0 the input. */
+typedef struct uvk_level {
+    uvk_tensor first;             /* [capacity, 1] */
+    uint32_t rows;
+} uvk_level;
+
 typedef struct uvk_chunk {
     uvk_pool *pool;
+    int top;                      /* the level that the targets stand on: layer - 1 */
     uint32_t capacity, targets;   /* targets that fit, and that are in it now */
-    uvk_tensor own, zero;         /* [capacity, 1] first tokens of the two windows: the target itself; the whole sequence */
-    uvk_tensor g[2];              /* gradient of the residual stream, [targets, window.rows, d]; g[current] is the live one */
+    uvk_tensor own;               /* [capacity, 1] the targets themselves */
+    uvk_level *levels;            /* [top + 1] */
+    uvk_tensor g[2];              /* gradient of the residual stream, [targets, rows of the level, d]; g[current] is the live one */
     int current;
-    uvk_window window;            /* of g[current] */
-    uvk_tensor d_x;               /* [targets, rows, d]: gradient inside a branch, then of the attention output */
-    uvk_tensor wide;              /* [targets, rows, max(m, 3d)]: gradient of the MLP's hidden layer, then of q, k, v */
+    uvk_tensor d_x;               /* [targets, rows, max(d, H head_dim)]: gradient inside a branch, then of the attention output */
+    uvk_tensor wide;              /* gradient of the MLP's hidden layer, then of queries, keys and values */
     uvk_tensor delta;             /* [targets, rows, H] */
+    uvk_attention_shape shape;    /* of the block that the descent is in */
 } uvk_chunk;
 
-/* Declares a chunk's tensors in its pool, which the caller creates, may add to, and commits. */
-uvk_status uvk_chunk_declare(uvk_chunk *chunk, const uvk_session *s, uint32_t capacity, uvk_error *err);
+/* Declares a chunk's tensors in its pool, which the caller creates, may add to, and commits: for targets at level `top` of a
+ * sequence of so many tokens, none of them after token last, going down to the gradient of level `bottom`, or to the attention
+ * of the block below it. uvk_chunk_free follows, also after a failure. */
+uvk_status uvk_chunk_declare(uvk_chunk *chunk, const uvk_session *s, uint32_t tokens, uint32_t last, int top, int bottom, uint32_t capacity, uvk_error *err);
+void uvk_chunk_free(uvk_chunk *chunk); /* all but the pool */
 
 /* Starts a chunk: seeds[targets, d] is the gradient of each target's scalar with respect to its own row of the stream. */
 uvk_status uvk_chunk_begin(uvk_chunk *chunk, uvk_session *s, const uint32_t *tokens, uint32_t targets, const float *seeds, uvk_error *err);
@@ -29,12 +40,12 @@ uvk_status uvk_chunk_begin(uvk_chunk *chunk, uvk_session *s, const uint32_t *tok
  * session and chunk. */
 uvk_status uvk_backward_to_attention(uvk_session *s, uvk_chunk *chunk, int block, uvk_attention_gradient *out, uvk_error *err);
 /* Where uvk_attention_columns is to leave the key and value gradients when the descent goes on. */
-uvk_tensor uvk_chunk_d_qkv(const uvk_chunk *chunk, const uvk_session *s);
+uvk_tensor uvk_chunk_d_qkv(const uvk_chunk *chunk, const uvk_attention_gradient *g);
 /* From there to the block's input; uvk_attention_columns must have filled uvk_chunk_d_qkv. */
 uvk_status uvk_backward_below_attention(uvk_session *s, uvk_chunk *chunk, int block, const uvk_attention_gradient *g, uvk_error *err);
 
-/* The window that reaches over the whole sequence, and the one of the target's own row. */
-uvk_window uvk_window_all(const uvk_chunk *chunk, const uvk_session *s);
+/* The rows that can differ from zero at a level, and the target's own row. */
+uvk_window uvk_chunk_window(const uvk_chunk *chunk, int level);
 uvk_window uvk_window_own(const uvk_chunk *chunk);
 
 #endif

@@ -1,13 +1,14 @@
 #include "family.h"
-#include "family_vit.h"
+#include "families.h"
 
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-static const uvk_family *const families[] = {&uvk_family_vit};
+static const uvk_family *const families[] = {&uvk_family_vit, &uvk_family_gpt2, &uvk_family_llama, &uvk_family_mistral, &uvk_family_qwen2, &uvk_family_qwen3};
 
-enum { LARGEST_CONFIG = 16 << 20, LARGEST_DIM = 1 << 20, LARGEST_LAYERS = 1024, LARGEST_IMAGE = 16384, LARGEST_HEAD_DIM = 256 };
+enum { LARGEST_CONFIG = 16 << 20, LARGEST_DIM = 1 << 20, LARGEST_IMAGE = 16384, LARGEST_HEAD_DIM = 256, LARGEST_VOCABULARY = 1 << 24 };
 
 const uvk_family *uvk_family_find(const char *model_type)
 {
@@ -43,9 +44,15 @@ static uvk_status find_activation(const char *file, const char *name, uvk_activa
 static uvk_status read_size(const cJSON *config, const char *file, const char *key, int fallback, int64_t largest, int *out, uvk_error *err)
 {
     int64_t value = fallback;
-    uvk_status status = uvk_json_int(config, key, file, 1, largest, &value, err);
+    uvk_status status = key ? uvk_json_int(config, key, file, 1, largest, &value, err) : UVK_OK;
     *out = (int)value;
     return status;
+}
+
+/* A key that the family does not have leaves *out as it is. */
+static uvk_status read_flag(const cJSON *config, const char *file, const char *key, bool *out, uvk_error *err)
+{
+    return key ? uvk_json_bool(config, key, file, out, err) : UVK_OK;
 }
 
 /* A number for a square, or [height, width]. */
@@ -67,46 +74,138 @@ static uvk_status read_image_size(const cJSON *config, const char *file, const c
     return UVK_OK;
 }
 
-static uvk_status check_arch(const char *file, const uvk_arch *a, uvk_error *err)
+static uvk_status check_vision(const char *file, const uvk_arch *a, uvk_error *err)
 {
-    if (a->width % a->heads)
-        return uvk_fail(err, UVK_BAD_INPUT, "%s: width %d is not a multiple of the %d heads", file, a->width, a->heads);
-    if (a->head_dim > LARGEST_HEAD_DIM)
-        return uvk_fail(err, UVK_BAD_INPUT, "%s: heads of %d dimensions are not supported (at most %d)", file, a->head_dim, LARGEST_HEAD_DIM);
     if (a->patch > a->image_height || a->patch > a->image_width)
         return uvk_fail(err, UVK_BAD_INPUT, "%s: patch_size %d exceeds the image size %dx%d", file, a->patch, a->image_height, a->image_width);
     if (a->channels != 3)
         return uvk_fail(err, UVK_BAD_INPUT, "%s: num_channels %d is not supported (3 is)", file, a->channels);
-    if (!(a->norm_epsilon >= 0 && a->norm_epsilon < 1))
-        return uvk_fail(err, UVK_BAD_INPUT, "%s: layer_norm_eps %g is not in 0..1", file, a->norm_epsilon);
     int64_t tokens = (int64_t)a->special + (int64_t)uvk_arch_grid_rows(a) * uvk_arch_grid_cols(a);
     if (tokens > LARGEST_DIM)
         return uvk_fail(err, UVK_BAD_INPUT, "%s: %lld tokens are too many (at most %d)", file, (long long)tokens, LARGEST_DIM);
     return UVK_OK;
 }
 
+static uvk_status check_arch(const char *file, const uvk_family *f, const uvk_arch *a, uvk_error *err)
+{
+    if (!f->keys.head_dim && a->width % a->heads)
+        return uvk_fail(err, UVK_BAD_INPUT, "%s: width %d is not a multiple of the %d heads", file, a->width, a->heads);
+    if (a->heads % a->kv_heads)
+        return uvk_fail(err, UVK_BAD_INPUT, "%s: the %d heads cannot share %d key and value heads evenly", file, a->heads, a->kv_heads);
+    if (a->head_dim < 1 || a->head_dim > LARGEST_HEAD_DIM)
+        return uvk_fail(err, UVK_BAD_INPUT, "%s: heads of %d dimensions are not supported (1 to %d are)", file, a->head_dim, LARGEST_HEAD_DIM);
+    if ((int64_t)a->heads * a->head_dim > LARGEST_DIM)
+        return uvk_fail(err, UVK_BAD_INPUT, "%s: %d heads of %d dimensions are too many", file, a->heads, a->head_dim);
+    if (a->rotary && a->head_dim % 2)
+        return uvk_fail(err, UVK_BAD_INPUT, "%s: rotary positions need an even number of dimensions a head (found %d)", file, a->head_dim);
+    if (!(a->norm_epsilon >= 0 && a->norm_epsilon < 1))
+        return uvk_fail(err, UVK_BAD_INPUT, "%s: %s %g is not in 0..1", file, f->keys.epsilon, a->norm_epsilon);
+    return a->modality == UVK_VISION ? check_vision(file, a, err) : UVK_OK;
+}
+
+static uvk_status read_vision(const cJSON *config, const char *file, const uvk_family *f, uvk_arch *a, uvk_error *err)
+{
+    uvk_status status;
+    if ((status = read_size(config, file, f->keys.patch, f->defaults.patch, LARGEST_IMAGE, &a->patch, err)) ||
+        (status = read_size(config, file, f->keys.channels, f->defaults.channels, 64, &a->channels, err)))
+        return status;
+    return read_image_size(config, file, f->keys.image, f->defaults.image, &a->image_height, &a->image_width, err);
+}
+
+/* Which blocks slide, by the list of transformers 5. */
+static uvk_status read_layer_types(const cJSON *types, const char *file, uvk_arch *a, uvk_error *err)
+{
+    int block = 0;
+    const cJSON *type;
+    if (!cJSON_IsArray(types) || cJSON_GetArraySize(types) < a->layers)
+        return uvk_fail(err, UVK_BAD_INPUT, "%s: layer_types must name the attention of each of the %d layers", file, a->layers);
+    cJSON_ArrayForEach(type, types) {
+        bool slides = cJSON_IsString(type) && !strcmp(type->valuestring, "sliding_attention");
+        if (!slides && !(cJSON_IsString(type) && !strcmp(type->valuestring, "full_attention")))
+            return uvk_fail(err, UVK_BAD_INPUT, "%s: layer_types has an attention that is not supported (full_attention and sliding_attention are)", file);
+        if (block < a->layers)
+            a->slides[block++] = slides;
+    }
+    return UVK_OK;
+}
+
+static uvk_status read_sliding(const cJSON *config, const char *file, const uvk_family *f, uvk_arch *a, uvk_error *err)
+{
+    const cJSON *window = cJSON_GetObjectItemCaseSensitive(config, "sliding_window"), *types = cJSON_GetObjectItemCaseSensitive(config, "layer_types");
+    int64_t size = cJSON_IsNull(window) ? 0 : f->defaults.window, first = 28; /* max_window_layers of both libraries' versions */
+    bool used = f->sliding == UVK_SLIDES_ALWAYS;
+    uvk_status status;
+    if ((status = uvk_json_int(config, "sliding_window", file, 1, INT32_MAX, &size, err)) || (status = uvk_json_int(config, "max_window_layers", file, 0, INT32_MAX, &first, err)) ||
+        (status = uvk_json_bool(config, "use_sliding_window", file, &used, err)))
+        return status;
+    a->window = used || f->sliding == UVK_SLIDES_ALWAYS ? (int)size : 0;
+    if (!a->window)
+        return UVK_OK;
+    if (f->sliding == UVK_SLIDES_BY_LAYER && types && !cJSON_IsNull(types))
+        return read_layer_types(types, file, a, err);
+    for (int block = 0; block < a->layers; block++)
+        a->slides[block] = f->sliding == UVK_SLIDES_ALWAYS || block >= first;
+    return UVK_OK;
+}
+
+static uvk_status read_text(const cJSON *config, const char *file, const uvk_family *f, uvk_arch *a, uvk_error *err)
+{
+    uvk_status status;
+    if ((status = read_size(config, file, f->keys.vocabulary, f->defaults.vocabulary, LARGEST_VOCABULARY, &a->vocabulary, err)) ||
+        (status = read_size(config, file, f->keys.context, f->defaults.context, LARGEST_VOCABULARY, &a->context, err)) ||
+        (status = read_flag(config, file, f->keys.tied, &a->tied, err)) ||
+        (f->rotary && (status = uvk_rope_read(config, file, a->context, &a->rope, err))))
+        return status;
+    return f->sliding ? read_sliding(config, file, f, a, err) : UVK_OK;
+}
+
+/* What the family and the defaults say; config.json may say otherwise. */
+static void start_arch(const uvk_family *f, uvk_arch *a)
+{
+    *a = (uvk_arch){
+        .family = f->model_type, .modality = f->modality, .norm = f->norm, .norm_epsilon = f->defaults.epsilon, .gated = f->gated, .head_norm = f->head_norm,
+        .qkv_bias = f->defaults.qkv_bias, .out_bias = f->defaults.out_bias, .mlp_bias = f->defaults.mlp_bias, .scale_attention = true,
+        .causal = f->causal, .special = f->special, .tied = f->defaults.tied, .rotary = f->rotary,
+    };
+}
+
+static uvk_status read_shape(const cJSON *config, const char *file, const uvk_family *f, uvk_arch *a, uvk_error *err)
+{
+    uvk_status status;
+    if ((status = read_size(config, file, f->keys.layers, f->defaults.layers, UVK_MAX_LAYERS, &a->layers, err)) ||
+        (status = read_size(config, file, f->keys.heads, f->defaults.heads, LARGEST_DIM, &a->heads, err)) ||
+        (status = read_size(config, file, f->keys.kv_heads, f->defaults.kv_heads ? f->defaults.kv_heads : a->heads, LARGEST_DIM, &a->kv_heads, err)) ||
+        (status = read_size(config, file, f->keys.width, f->defaults.width, LARGEST_DIM, &a->width, err)) ||
+        (status = read_size(config, file, f->keys.head_dim, f->defaults.head_dim ? f->defaults.head_dim : a->width / a->heads, LARGEST_DIM, &a->head_dim, err)))
+        return status;
+    return read_size(config, file, f->keys.mlp, f->defaults.mlp ? f->defaults.mlp : 4 * a->width, 4 * LARGEST_DIM, &a->mlp_width, err);
+}
+
 static uvk_status read_arch(const cJSON *config, const char *file, const uvk_family *f, uvk_arch *a, uvk_error *err)
 {
     const char *activation = f->defaults.activation;
-    a->family = f->model_type;
-    a->special = f->special;
-    a->norm_epsilon = f->defaults.epsilon;
-    a->qkv_bias = f->defaults.qkv_bias;
     uvk_status status;
-    if ((status = read_size(config, file, f->keys.layers, f->defaults.layers, LARGEST_LAYERS, &a->layers, err)) ||
-        (status = read_size(config, file, f->keys.heads, f->defaults.heads, LARGEST_DIM, &a->heads, err)) ||
-        (status = read_size(config, file, f->keys.width, f->defaults.width, LARGEST_DIM, &a->width, err)) ||
-        (status = read_size(config, file, f->keys.mlp, f->defaults.mlp, LARGEST_DIM, &a->mlp_width, err)) ||
-        (status = read_size(config, file, f->keys.patch, f->defaults.patch, LARGEST_IMAGE, &a->patch, err)) ||
-        (status = read_size(config, file, f->keys.channels, f->defaults.channels, 64, &a->channels, err)) ||
-        (status = read_image_size(config, file, f->keys.image, f->defaults.image, &a->image_height, &a->image_width, err)) ||
-        (status = uvk_json_bool(config, f->keys.qkv_bias, file, &a->qkv_bias, err)) ||
+    start_arch(f, a);
+    if ((status = read_shape(config, file, f, a, err)) || (status = read_flag(config, file, f->keys.qkv_bias, &a->qkv_bias, err)) ||
+        (status = read_flag(config, file, f->keys.out_bias, &a->out_bias, err)) || (status = read_flag(config, file, f->keys.mlp_bias, &a->mlp_bias, err)) ||
+        (status = read_flag(config, file, f->keys.scale_attention, &a->scale_attention, err)) ||
+        (status = read_flag(config, file, f->keys.scale_by_block, &a->scale_by_block, err)) ||
         (status = uvk_json_double(config, f->keys.epsilon, file, &a->norm_epsilon, err)) ||
         (status = uvk_json_string(config, f->keys.activation, file, &activation, err)) ||
-        (status = find_activation(file, activation, &a->activation, err)))
+        (status = find_activation(file, activation, &a->activation, err)) ||
+        (status = f->modality == UVK_VISION ? read_vision(config, file, f, a, err) : read_text(config, file, f, a, err)))
         return status;
-    a->head_dim = a->width / a->heads;
-    return check_arch(file, a, err);
+    return check_arch(file, f, a, err);
+}
+
+uvk_attention_shape uvk_arch_attention(const uvk_arch *a, int block, uint32_t tokens)
+{
+    double scale = a->scale_attention ? 1 / sqrt((double)a->head_dim) : 1;
+    return (uvk_attention_shape){
+        .tokens = tokens, .heads = (uint32_t)a->heads, .kv_heads = (uint32_t)a->kv_heads, .head_dim = (uint32_t)a->head_dim,
+        .scale = (float)(a->scale_by_block ? scale / block : scale),
+        .causal = a->causal, .window = a->slides[block - 1] ? (uint32_t)a->window : (uint32_t)UVK_NO_WINDOW,
+    };
 }
 
 uvk_status uvk_arch_load(const char *dir, uvk_arch *out, const uvk_family **family, uvk_error *err)

@@ -1,10 +1,11 @@
-/* The forward pass: patches to tokens, then pre-norm blocks.
- *   middle = z + out(attention(norm1(z))),   z' = middle + down(act(up(norm2(middle)))) */
+/* The forward pass: an image's patches or a text's ids to tokens, then pre-norm blocks.
+ *   middle = z + out(attention(norm1(z))),   z' = middle + down(hidden(up(norm2(middle)))) */
 #include "input.h"
 #include "session.h"
 
-#include <math.h>
 #include <stdlib.h>
+
+/* ---- z(1) ------------------------------------------------------------------------------------------------------------------ */
 
 /* Pixels [3, height, width] as one row a patch, in the order of a convolution's weights (channel, y, x). Pixels right of and
  * below the last whole patch are not seen, as a strided convolution does not see them. */
@@ -19,58 +20,163 @@ static void cut_patches(const uvk_arch *a, const float *pixels, float *out)
                         *out++ = pixels[(c * height + row * p + y) * width + col * p + x];
 }
 
-static uvk_status embed(uvk_session *s, const float *pixels, uvk_error *err)
+static uvk_status embed_image(uvk_session *s, const float *pixels, uvk_error *err)
 {
     const uvk_arch *a = &s->model->arch;
-    size_t count = s->patches.rows * s->patches.cols;
+    const uvk_tensor *rows = &s->activations.patches, *z = uvk_session_z(s, 1);
+    size_t count = rows->rows * rows->cols;
     float *patches = malloc(count * sizeof *patches);
     if (!patches)
         return uvk_fail_memory(err, count * sizeof *patches, "patches");
     cut_patches(a, pixels, patches);
-    uvk_status status = uvk_upload(s->ctx, &s->patches, 0, s->patches.rows, patches, err);
+    uvk_status status = uvk_upload(s->ctx, rows, 0, rows->rows, patches, err);
     free(patches);
-    if (status || (status = uvk_copy_record(s->ctx, &s->embedding, &s->activations[0].z, err)))
+    if (status || (status = uvk_copy_record(s->ctx, &s->embedding, 0, z, 0, z->rows, err)))
         return status;
-    return uvk_linear(s->ctx, &s->patches, s->patches.rows, &s->patch_weight, &s->patch_bias, &s->activations[0].z, (uint64_t)a->special, true, err);
+    return uvk_linear(s->ctx, rows, 0, rows->rows, &s->patch_weight, &s->patch_bias, z, (uint64_t)a->special, true, err);
 }
 
-static uvk_status forward_block(uvk_session *s, int block, uvk_error *err)
+/* Rows of the embedding are read where they lie in the file: a text needs few of them. */
+uvk_status uvk_embed_ids(uvk_session *s, const int32_t *ids, uvk_range range, uvk_error *err)
+{
+    const uvk_tensor_view *embedding = uvk_model_tensor(s->model, 0, UVK_TOKEN_EMBEDDING), *positions = uvk_model_tensor(s->model, 0, UVK_POSITIONS);
+    size_t d = (size_t)s->model->arch.width, count = range.count * d;
+    float *rows = malloc((count + d) * sizeof *rows), *position = rows + count;
+    if (!rows)
+        return uvk_fail_memory(err, (count + d) * sizeof *rows, "embeddings");
+    for (uint32_t r = 0; r < range.count; r++) {
+        uvk_tensor_to_f32(embedding, (uint64_t)ids[r] * d, d, rows + r * d);
+        if (!positions)
+            continue;
+        uvk_tensor_to_f32(positions, (range.first + r) * d, d, position);
+        for (size_t k = 0; k < d; k++)
+            rows[r * d + k] += position[k];
+    }
+    uvk_status status = uvk_upload(s->ctx, uvk_session_z(s, 1), range.first, range.count, rows, err);
+    free(rows);
+    return status;
+}
+
+/* The ids are kept: the token that follows a position is what its log probability is of. */
+static uvk_status embed_text(uvk_session *s, const uvk_token *tokens, uint32_t n, uvk_error *err)
+{
+    int32_t *ids = realloc(s->ids, n * sizeof *ids);
+    if (!ids)
+        return uvk_fail_memory(err, n * sizeof *ids, "token ids");
+    s->ids = ids;
+    for (uint32_t i = 0; i < n; i++)
+        ids[i] = tokens[i].id;
+    return uvk_embed_ids(s, ids, (uvk_range){0, n}, err);
+}
+
+/* ---- Blocks ------------------------------------------------------------------------------------------------------------------ */
+
+static uvk_status norm(uvk_session *s, const uvk_tensor *x, uvk_range range, const uvk_tensor *weight, const uvk_tensor *bias, const uvk_tensor *stats, uvk_error *err)
+{
+    const uvk_arch *a = &s->model->arch;
+    return uvk_norm(s->ctx, a->norm, x, range, weight, uvk_present(bias), (float)a->norm_epsilon, &s->activations.normed, stats, err);
+}
+
+/* Queries, keys and values of the rows, normed and turned where the model does so. */
+static uvk_status project(uvk_session *s, const uvk_attention_shape *shape, int block, uvk_range range, uvk_error *err)
+{
+    const uvk_block_weights *w = &s->weights[block - 1];
+    const uvk_block_activations *a = &s->activations.blocks[block - 1];
+    bool head_norm = s->model->arch.head_norm;
+    uvk_status status;
+    if ((status = norm(s, &a->z, range, &w->norm1_weight, &w->norm1_bias, &a->norm1_stats, err)) ||
+        (status = uvk_linear(s->ctx, &s->activations.normed, range.first, range.count, &w->qkv, uvk_present(&w->qkv_bias), head_norm ? &a->raw : &a->qkv, range.first, false, err)))
+        return status;
+    if (head_norm && (status = uvk_head_norm(s->ctx, shape, &a->raw, range, &w->query_norm, &w->key_norm, (float)s->model->arch.norm_epsilon, &a->qkv, &a->head_stats, err)))
+        return status;
+    return s->model->arch.rotary ? uvk_rotate(s->ctx, shape, &a->qkv, range, &s->activations.rope, err) : UVK_OK;
+}
+
+static const uvk_tensor *slope_tensor(const uvk_session *s, int block)
+{
+    const uvk_tensor *own = &s->activations.blocks[block - 1].slope;
+    return uvk_present(own) ? own : &s->activations.slope;
+}
+
+/* The hidden layer of the MLP and its derivatives, from `middle`. */
+static uvk_status run_hidden(uvk_session *s, int block, uvk_range range, uvk_error *err)
+{
+    const uvk_block_weights *w = &s->weights[block - 1];
+    const uvk_block_activations *a = &s->activations.blocks[block - 1];
+    const uvk_tensor *slope = slope_tensor(s, block);
+    uvk_status status;
+    s->activations.slope_block = range.first == 0 ? block : 0;
+    if ((status = norm(s, &a->middle, range, &w->norm2_weight, &w->norm2_bias, &a->norm2_stats, err)) ||
+        (status = uvk_linear(s->ctx, &s->activations.normed, range.first, range.count, &w->up, uvk_present(&w->up_bias), slope, range.first, false, err)))
+        return status;
+    return uvk_activate(s->ctx, s->model->arch.activation, slope, range, &s->activations.hidden, err);
+}
+
+uvk_status uvk_session_slope(uvk_session *s, int block, const uvk_tensor **slope, uvk_error *err)
+{
+    *slope = slope_tensor(s, block);
+    bool at_hand = *slope != &s->activations.slope || s->activations.slope_block == block;
+    return at_hand ? UVK_OK : run_hidden(s, block, (uvk_range){0, s->tokens}, err);
+}
+
+static uvk_status forward_block(uvk_session *s, int block, uvk_range range, uvk_error *err)
 {
     uvk_context *ctx = s->ctx;
-    const uvk_block_weights *w = &s->weights[block];
-    const uvk_block_activations *a = &s->activations[block];
-    const uvk_tensor *z_out = uvk_session_z(s, block + 2);
-    float epsilon = (float)s->model->arch.norm_epsilon;
-    uint64_t n = a->z.rows;
+    const uvk_block_weights *w = &s->weights[block - 1];
+    const uvk_block_activations *a = &s->activations.blocks[block - 1];
+    const uvk_tensor *z_out = uvk_session_z(s, block + 1);
+    uvk_attention_shape shape = uvk_arch_attention(&s->model->arch, block, range.first + range.count);
     uvk_status status;
-    if ((status = uvk_layernorm(ctx, &a->z, &w->norm1_weight, &w->norm1_bias, epsilon, &s->normed, &a->norm1_stats, err)) ||
-        (status = uvk_linear(ctx, &s->normed, n, &w->qkv, &w->qkv_bias, &a->qkv, 0, false, err)) ||
-        (status = uvk_attention(ctx, &s->attention, &a->qkv, &a->o, &a->attention_stats, err)) ||
-        (status = uvk_copy_record(ctx, &a->z, &a->middle, err)) ||
-        (status = uvk_linear(ctx, &a->o, n, &w->out, &w->out_bias, &a->middle, 0, true, err)) ||
-        (status = uvk_layernorm(ctx, &a->middle, &w->norm2_weight, &w->norm2_bias, epsilon, &s->normed, &a->norm2_stats, err)) ||
-        (status = uvk_linear(ctx, &s->normed, n, &w->up, &w->up_bias, &a->slope, 0, false, err)) ||
-        (status = uvk_activate(ctx, s->model->arch.activation, &a->slope, &s->hidden, err)) ||
-        (status = uvk_copy_record(ctx, &a->middle, z_out, err)))
+    if ((status = project(s, &shape, block, range, err)) || (status = uvk_attention(ctx, &shape, &a->qkv, range, &a->o, &a->attention_stats, err)) ||
+        (status = uvk_copy_record(ctx, &a->z, range.first, &a->middle, range.first, range.count, err)) ||
+        (status = uvk_linear(ctx, &a->o, range.first, range.count, &w->out, uvk_present(&w->out_bias), &a->middle, range.first, true, err)) ||
+        (status = run_hidden(s, block, range, err)) || (status = uvk_copy_record(ctx, &a->middle, range.first, z_out, range.first, range.count, err)))
         return status;
-    return uvk_linear(ctx, &s->hidden, n, &w->down, &w->down_bias, z_out, 0, true, err);
+    return uvk_linear(ctx, &s->activations.hidden, range.first, range.count, &w->down, uvk_present(&w->down_bias), z_out, range.first, true, err);
+}
+
+uvk_status uvk_forward_rows(uvk_session *s, uvk_range range, uvk_error *err)
+{
+    uvk_status status = UVK_OK;
+    for (int block = 1; block <= s->model->arch.layers && status == UVK_OK; block++)
+        status = forward_block(s, block, range, err);
+    return status ? status : uvk_flush(s->ctx, err);
+}
+
+/* ---- The pass ---------------------------------------------------------------------------------------------------------------- */
+
+static uvk_status check_input(const uvk_session *s, const uvk_input *input, int n, uvk_error *err)
+{
+    const uvk_arch *a = &s->model->arch;
+    const uvk_token *tokens = uvk_input_tokens(input, NULL);
+    if ((uvk_input_pixels(input) != NULL) != (a->modality == UVK_VISION))
+        return uvk_fail(err, UVK_USAGE, "%s: loaded for another model (one of %s)", input->path, a->modality == UVK_VISION ? "text" : "images");
+    if (a->modality == UVK_VISION && (input->height != a->image_height || input->width != a->image_width))
+        return uvk_fail(err, UVK_USAGE, "%s: loaded for another model (%dx%d pixels, expected %dx%d)", input->path, input->width, input->height, a->image_width, a->image_height);
+    if (a->modality == UVK_TEXT && n > a->context)
+        return uvk_fail(err, UVK_USAGE, "%s: loaded for another model (%d tokens, at most %d fit)", input->path, n, a->context);
+    for (int i = 0; a->modality == UVK_TEXT && i < n; i++)
+        if (tokens[i].id < 0 || tokens[i].id >= a->vocabulary)
+            return uvk_fail(err, UVK_USAGE, "%s: loaded for another model (id %d, the vocabulary has %d)", input->path, (int)tokens[i].id, a->vocabulary);
+    return UVK_OK;
 }
 
 uvk_status uvk_forward(uvk_session *s, const uvk_input *input, uvk_error *err)
 {
     double started = uvk_clock(), device = uvk_device_seconds(s->ctx), flop = uvk_recorded_flop(s->ctx);
-    s->forward_done = false;
-    if (input->height != s->model->arch.image_height || input->width != s->model->arch.image_width)
-        return uvk_fail(err, UVK_USAGE, "%s: loaded for another model (%dx%d pixels, expected %dx%d)", input->path, input->width, input->height,
-                        s->model->arch.image_width, s->model->arch.image_height);
-    uvk_status status = embed(s, input->pixels, err);
-    for (int block = 0; block < s->model->arch.layers && status == UVK_OK; block++)
-        status = forward_block(s, block, err);
+    int n;
+    const uvk_token *tokens = uvk_input_tokens(input, &n);
+    s->tokens = 0;
+    uvk_status status = check_input(s, input, n, err);
     if (status == UVK_OK)
-        status = uvk_flush(s->ctx, err);
+        status = uvk_session_reserve(s, (uint32_t)n, err);
+    if (status == UVK_OK)
+        status = s->model->arch.modality == UVK_VISION ? embed_image(s, uvk_input_pixels(input), err) : embed_text(s, tokens, (uint32_t)n, err);
+    if (status == UVK_OK)
+        status = uvk_forward_rows(s, (uvk_range){0, (uint32_t)n}, err);
     if (status)
         return status;
-    s->forward_done = true;
+    s->tokens = (uint32_t)n;
     s->forward_seconds = uvk_clock() - started;
     s->forward_device_seconds = uvk_device_seconds(s->ctx) - device;
     s->forward_flop = uvk_recorded_flop(s->ctx) - flop;
@@ -81,8 +187,7 @@ uvk_status uvk_hidden(uvk_session *s, int layer, float *out, uvk_error *err)
 {
     if (layer < 1 || layer > s->model->arch.layers + 1)
         return uvk_fail(err, UVK_USAGE, "layer %d does not exist (1 to %d do)", layer, s->model->arch.layers + 1);
-    if (!s->forward_done)
+    if (!s->tokens)
         return uvk_fail(err, UVK_USAGE, "no forward pass was run");
-    const uvk_tensor *z = uvk_session_z(s, layer);
-    return uvk_download(s->ctx, z, 0, z->rows, out, err);
+    return uvk_download(s->ctx, uvk_session_z(s, layer), 0, s->tokens, out, err);
 }

@@ -1,5 +1,6 @@
 #include "model.h"
 #include "hash.h"
+#include "stop_ids.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -15,6 +16,12 @@ static uint64_t resolve(const uvk_arch *a, uvk_dim dim)
     case UVK_DIM_TOKENS: return (uint64_t)uvk_arch_tokens(a);
     case UVK_DIM_CHANNELS: return (uint64_t)a->channels;
     case UVK_DIM_PATCH: return (uint64_t)a->patch;
+    case UVK_DIM_QUERY: return (uint64_t)a->heads * (uint64_t)a->head_dim;
+    case UVK_DIM_KEY: return (uint64_t)a->kv_heads * (uint64_t)a->head_dim;
+    case UVK_DIM_QKV: return ((uint64_t)a->heads + 2 * (uint64_t)a->kv_heads) * (uint64_t)a->head_dim;
+    case UVK_DIM_HEAD: return (uint64_t)a->head_dim;
+    case UVK_DIM_VOCABULARY: return (uint64_t)a->vocabulary;
+    case UVK_DIM_CONTEXT: return (uint64_t)a->context;
     default: return 1;
     }
 }
@@ -67,30 +74,46 @@ static const char *foreign_names(const uvk_model *m)
     return "";
 }
 
+/* Whether a model of this shape has that tensor. */
+static bool is_present(const uvk_arch *a, const uvk_tensor_name *t)
+{
+    switch (t->presence) {
+    case UVK_WITH_QKV_BIAS: return a->qkv_bias;
+    case UVK_WITH_OUT_BIAS: return a->out_bias;
+    case UVK_WITH_MLP_BIAS: return a->mlp_bias;
+    case UVK_WITH_HEAD_NORM: return a->head_norm;
+    case UVK_FOR_LOGITS: return !a->tied;
+    default: return true;
+    }
+}
+
 static uvk_status find_tensor(uvk_model *m, const char *prefix, uvk_slot slot, int block, const uvk_tensor_view **out, uvk_error *err)
 {
     const uvk_tensor_name *t = &m->family->tensors[slot];
     char name[256];
     *out = NULL;
-    if (!t->name || (t->presence == UVK_WITH_QKV_BIAS && !m->arch.qkv_bias))
+    if (!t->name || !is_present(&m->arch, t))
         return UVK_OK;
-    slot_name(name, sizeof name, prefix, t->name, block);
+    slot_name(name, sizeof name, t->unprefixed ? "" : prefix, t->name, block);
     *out = uvk_tensor_file_find(m->file, name);
     if (*out)
         return check_tensor(&m->arch, *out, t->shape, err);
+    if (t->presence == UVK_FOR_LOGITS) /* explanations need none; whoever asks for logits is told */
+        return UVK_OK;
     return uvk_fail(err, UVK_BAD_INPUT, "%s: tensor %s is missing (a %s model needs it)%s", m->path, name, m->arch.family, foreign_names(m));
 }
 
-/* The prefix under which the first tensor outside the blocks is found. */
+/* The prefix under which the embedding is found. */
 static const char *find_prefix(const uvk_model *m)
 {
     char name[256];
+    uvk_slot known = m->arch.modality == UVK_VISION ? UVK_PATCH_WEIGHT : UVK_TOKEN_EMBEDDING;
     for (const char *const *prefix = m->family->prefixes; *prefix; prefix++) {
-        slot_name(name, sizeof name, *prefix, m->family->tensors[UVK_PATCH_WEIGHT].name, 0);
+        slot_name(name, sizeof name, *prefix, m->family->tensors[known].name, 0);
         if (uvk_tensor_file_find(m->file, name))
             return *prefix;
     }
-    return "";
+    return m->family->prefixes[0];
 }
 
 static uvk_status find_tensors(uvk_model *m, uvk_error *err)
@@ -106,6 +129,20 @@ static uvk_status find_tensors(uvk_model *m, uvk_error *err)
         for (int slot = 0; slot < UVK_BLOCK_SLOTS && status == UVK_OK; slot++)
             status = find_tensor(m, prefix, (uvk_slot)slot, block, &m->blocks[block * UVK_BLOCK_SLOTS + slot], err);
     return status;
+}
+
+void uvk_model_slot_size(const uvk_model *m, uvk_slot slot, uint64_t *rows, uint64_t *cols)
+{
+    const uvk_tensor_name *t = &m->family->tensors[slot];
+    *rows = *cols = 0;
+    if (!uvk_model_tensor(m, 0, slot))
+        return;
+    uint64_t parts = t->parts ? (uint64_t)t->parts : 1, first = resolve(&m->arch, t->shape[0]), rest = 1;
+    for (int i = 1; t->shape[i] != UVK_DIM_END; i++)
+        rest *= resolve(&m->arch, t->shape[i]);
+    bool vector = t->shape[1] == UVK_DIM_END;
+    *rows = vector ? 1 : (t->transposed ? rest : first) / parts;
+    *cols = vector ? first / parts : t->transposed ? first : rest;
 }
 
 const uvk_tensor_view *uvk_model_tensor(const uvk_model *m, int block, uvk_slot slot)
@@ -137,9 +174,11 @@ static uvk_status take_stock(uvk_model *m, uvk_error *err)
         if (!view)
             continue;
         used[n_used++] = view;
-        m->info.parameters += view->count;
     }
     qsort(used, n_used, sizeof *used, compare_views);
+    for (size_t i = 0; i < n_used; i++) /* several slots may be parts of one tensor */
+        if (i == 0 || used[i] != used[i - 1])
+            m->info.parameters += used[i]->count;
     for (size_t i = 0; i < total; i++) {
         const uvk_tensor_view *view = uvk_tensor_file_at(m->file, i);
         if (!bsearch(&view, used, n_used, sizeof *used, compare_views))
@@ -162,12 +201,17 @@ static void fill_info(uvk_model *m)
     m->info.path = m->path;
     m->info.name = last_component(m->resolved ? m->resolved : m->path);
     m->info.family = a->family;
-    m->info.modality = UVK_VISION;
+    m->info.modality = a->modality;
+    m->info.causal = a->causal;
     m->info.layers = a->layers;
     m->info.heads = a->heads;
+    m->info.kv_heads = a->kv_heads;
     m->info.width = a->width;
     m->info.head_dim = a->head_dim;
     m->info.mlp_width = a->mlp_width;
+    m->info.vocabulary = a->vocabulary;
+    m->info.context = a->context;
+    m->info.sliding_window = a->window;
     m->info.tokens = uvk_arch_tokens(a);
     m->info.special = a->special;
     m->info.grid_rows = uvk_arch_grid_rows(a);
@@ -195,12 +239,24 @@ static uvk_status hash_model(uvk_model *m, uvk_error *err)
 
 /* ---- Loading ---------------------------------------------------------------------------------------------------------------- */
 
+/* A broken tokenizer does not keep ids from being explained: what is wrong is said when a text comes. */
+static uvk_status load_text(uvk_model *m, uvk_error *err)
+{
+    if (uvk_tokenizer_exists(m->path))
+        uvk_tokenizer_load(m->path, &m->tokenizer, &m->tokenizer_error);
+    return uvk_stop_ids_load(m->path, m->arch.vocabulary, m->stop_ids, UVK_MAX_STOP_IDS, &m->n_stop_ids, err);
+}
+
+static uvk_status load_vision(uvk_model *m, uvk_error *err)
+{
+    return uvk_preprocess_load(m->path, m->arch.image_height, m->arch.image_width, &m->preprocess, err);
+}
+
 static uvk_status load(uvk_model *m, uvk_error *err)
 {
     uvk_status status;
-    if ((status = uvk_arch_load(m->path, &m->arch, &m->family, err)) || (status = uvk_tensor_file_open(m->path, &m->file, err)) ||
-        (status = find_tensors(m, err)) || (status = uvk_preprocess_load(m->path, m->arch.image_height, m->arch.image_width, &m->preprocess, err)) ||
-        (status = take_stock(m, err)))
+    if ((status = uvk_arch_load(m->path, &m->arch, &m->family, err)) || (status = uvk_tensor_file_open(m->path, &m->file, err)) || (status = find_tensors(m, err)) ||
+        (status = m->arch.modality == UVK_VISION ? load_vision(m, err) : load_text(m, err)) || (status = take_stock(m, err)))
         return status;
     m->resolved = realpath(m->path, NULL); /* "--model ." has a name too */
     fill_info(m);
@@ -227,6 +283,7 @@ void uvk_model_free(uvk_model *m)
 {
     if (!m)
         return;
+    uvk_tokenizer_free(m->tokenizer);
     uvk_tensor_file_free(m->file);
     free(m->blocks);
     free(m->unused);

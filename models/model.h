@@ -5,18 +5,29 @@
 #include "family.h"
 #include "preprocess.h"
 #include "safetensors.h"
+#include "tokenizer.h"
+
+enum { UVK_MAX_STOP_IDS = 16 };
 
 struct uvk_model {
     char *path, *resolved; /* as given; without links and dots, for the name */
     uvk_arch arch;
     const uvk_family *family;
     uvk_tensor_file *file;
-    const uvk_tensor_view **blocks;               /* [layers][UVK_BLOCK_SLOTS]; NULL: zeros */
+    const uvk_tensor_view **blocks;               /* [layers][UVK_BLOCK_SLOTS]; NULL: the model has no such tensor */
     const uvk_tensor_view *outside[UVK_SLOTS - UVK_BLOCK_SLOTS];
-    uvk_preprocess preprocess;
+    uvk_preprocess preprocess;                    /* vision */
+    uvk_tokenizer *tokenizer;                     /* text; NULL where the folder has none, or a broken one: */
+    uvk_error tokenizer_error;                    /* ids can be explained without it, text says what is wrong */
+    int32_t stop_ids[UVK_MAX_STOP_IDS];           /* eos_token_id of generation_config.json, else of config.json */
+    int n_stop_ids;
     uvk_model_info info;
     const char **unused;
 };
+
+/* Rows (outputs) and columns (inputs) of a slot's matrix as the forward pass uses it; a vector has one row. Zeros when the model has
+ * no such tensor. */
+void uvk_model_slot_size(const uvk_model *model, uvk_slot slot, uint64_t *rows, uint64_t *cols);
 
 /* A tensor of block 0..layers-1, or one outside (block is ignored); NULL when the checkpoint has none. */
 const uvk_tensor_view *uvk_model_tensor(const uvk_model *model, int block, uvk_slot slot);

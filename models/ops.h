@@ -7,11 +7,25 @@
 /* The numbers are those of shaders/activation.comp. */
 typedef enum uvk_activation { UVK_GELU, UVK_GELU_TANH, UVK_QUICK_GELU, UVK_SILU, UVK_RELU } uvk_activation;
 
-/* What one attention of a block looks like. */
+/* LayerNorm, (x - mean) / std weight + bias, or RMSNorm, x / rms weight. */
+typedef enum uvk_norm_kind { UVK_LAYER_NORM, UVK_RMS_NORM } uvk_norm_kind;
+
+enum { UVK_NO_WINDOW = -1 }; /* as uint32_t: farther than any sequence */
+
+/* What one attention of a block looks like. Queries, keys and values lie beside each other in one row of
+ * (heads + 2 kv_heads) * head_dim floats; query heads h * heads/kv_heads .. share key and value head h (grouped-query attention). */
 typedef struct uvk_attention_shape {
-    uint32_t tokens, heads, head_dim;
+    uint32_t tokens, heads, kv_heads, head_dim;
     float scale;
+    uint32_t causal; /* row r sees keys j <= r only ... */
+    uint32_t window; /* ... and of those j > r - window: a sliding window; UVK_NO_WINDOW: all */
 } uvk_attention_shape;
+
+/* Floats of one row of queries, keys and values. */
+static inline uint32_t uvk_qkv_width(const uvk_attention_shape *s) { return (s->heads + 2 * s->kv_heads) * s->head_dim; }
+
+/* Rows first .. first + count - 1 of the sequence: all of it, or the new tokens of a text that is being generated. */
+typedef struct uvk_range { uint32_t first, count; } uvk_range;
 
 /* Gradients are kept only where they can differ from zero: for target t of a chunk, rows first[t] .. first[t] + rows - 1 of
  * the sequence, packed [targets, rows, ...]. */
@@ -20,44 +34,64 @@ typedef struct uvk_window {
     uint32_t rows;
 } uvk_window;
 
-/* y[M,N] = x[M,K] . w[N,K]^T + bias[N] (may be NULL), from row y_row of y on; accumulate: y += instead. */
-uvk_status uvk_linear(uvk_context *ctx, const uvk_tensor *x, uint64_t M, const uvk_tensor *w, const uvk_tensor *bias, const uvk_tensor *y, uint64_t y_row, bool accumulate, uvk_error *err);
-/* The gradient of a linear layer's input: dx[M,K] = dy[M,N] . w[N,K]. */
+/* y[M,N] = x[M,K] . w[N,K]^T + bias[N] (may be NULL), M rows from row x_row of x to row y_row of y on; accumulate: y += instead.
+ * A row's result does not depend on M. */
+uvk_status uvk_linear(uvk_context *ctx, const uvk_tensor *x, uint64_t x_row, uint64_t M, const uvk_tensor *w, const uvk_tensor *bias, const uvk_tensor *y, uint64_t y_row,
+                      bool accumulate, uvk_error *err);
+/* The gradient of a linear layer's input: dx[M,K] = dy[M,N] . w[N,K], in the first K columns of dx's rows. */
 uvk_status uvk_linear_backward(uvk_context *ctx, const uvk_tensor *dy, uint64_t M, const uvk_tensor *w, const uvk_tensor *dx, uvk_error *err);
 
-/* y[n,d] and stats[n,2] (mean, rstd) of x[n,d]. */
-uvk_status uvk_layernorm(uvk_context *ctx, const uvk_tensor *x, const uvk_tensor *weight, const uvk_tensor *bias, float epsilon, const uvk_tensor *y, const uvk_tensor *stats, uvk_error *err);
+/* y[n,d] and stats[n,2] (mean, or 0, and 1/std, or 1/rms) of x[n,d], in the rows of range. bias may be NULL. */
+uvk_status uvk_norm(uvk_context *ctx, uvk_norm_kind kind, const uvk_tensor *x, uvk_range range, const uvk_tensor *weight, const uvk_tensor *bias, float epsilon,
+                    const uvk_tensor *y, const uvk_tensor *stats, uvk_error *err);
 /* g_out[T,out.rows,d] = g_in (where its window reaches) + the gradient of dy[T,out.rows,d] through the norm of x. g_out may be
  * g_in when the windows are the same. */
-uvk_status uvk_layernorm_backward(uvk_context *ctx, const uvk_tensor *dy, const uvk_tensor *x, const uvk_tensor *stats, const uvk_tensor *weight, uint32_t targets,
-                                  const uvk_tensor *g_in, uvk_window in, const uvk_tensor *g_out, uvk_window out, uvk_error *err);
+uvk_status uvk_norm_backward(uvk_context *ctx, uvk_norm_kind kind, const uvk_tensor *dy, const uvk_tensor *x, const uvk_tensor *stats, const uvk_tensor *weight, uint32_t targets,
+                             const uvk_tensor *g_in, uvk_window in, const uvk_tensor *g_out, uvk_window out, uvk_error *err);
 
-/* h[n,m] = act(u), and u becomes act'(u). */
-uvk_status uvk_activate(uvk_context *ctx, uvk_activation activation, const uvk_tensor *u, const uvk_tensor *h, uvk_error *err);
-/* dh[T,window.rows,m] *= slope[token,m]. */
-uvk_status uvk_activate_backward(uvk_context *ctx, const uvk_tensor *dh, const uvk_tensor *slope, uint32_t targets, uvk_window window, uvk_error *err);
+/* The hidden layer of an MLP, in the rows of range. Plain: h[n,m] = act(u[n,m]), and u becomes act'(u). Gated: u[n,2m] holds the
+ * gate a and, beside it, b; h = act(a) b, and u becomes its derivatives by a and by b. u->cols tells which. */
+uvk_status uvk_activate(uvk_context *ctx, uvk_activation activation, const uvk_tensor *u, uvk_range range, const uvk_tensor *h, uvk_error *err);
+/* du[T,window.rows, m or 2m] from dh, which stands in its first m columns, and the slopes that uvk_activate left. */
+uvk_status uvk_activate_backward(uvk_context *ctx, const uvk_tensor *dh, const uvk_tensor *slope, uint32_t m, uint32_t targets, uvk_window window, uvk_error *err);
 
-/* o[n, H*head_dim] and stats[n, 2H] (maximum and 1/sum of each softmax) of qkv[n, 3*H*head_dim]. */
-uvk_status uvk_attention(uvk_context *ctx, const uvk_attention_shape *shape, const uvk_tensor *qkv, const uvk_tensor *o, const uvk_tensor *stats, uvk_error *err);
+/* RMSNorm of every query head (weight query[head_dim]) and key head (key[head_dim]) on its own: from raw[n, qkv] to qkv, the values
+ * copied as they are; stats[n, heads + kv_heads] keeps 1/rms. */
+uvk_status uvk_head_norm(uvk_context *ctx, const uvk_attention_shape *shape, const uvk_tensor *raw, uvk_range range, const uvk_tensor *query, const uvk_tensor *key, float epsilon,
+                         const uvk_tensor *qkv, const uvk_tensor *stats, uvk_error *err);
+/* d_qkv[T, window.rows, qkv] becomes the gradient of raw. */
+uvk_status uvk_head_norm_backward(uvk_context *ctx, const uvk_attention_shape *shape, const uvk_tensor *d_qkv, uint32_t targets, uvk_window window, const uvk_tensor *raw,
+                                  const uvk_tensor *query, const uvk_tensor *key, const uvk_tensor *stats, uvk_error *err);
+
+/* Rotary positions, in place: in every query and key head of token r, (x_k, x_{k + D/2}) is turned by the angle whose cosine and
+ * sine stand in table[r, k] and table[r, D/2 + k]; D = head_dim, table[n, D]. */
+uvk_status uvk_rotate(uvk_context *ctx, const uvk_attention_shape *shape, const uvk_tensor *qkv, uvk_range range, const uvk_tensor *table, uvk_error *err);
+/* Its gradient: the same turned back, in d_qkv[T, window.rows, qkv]. */
+uvk_status uvk_rotate_backward(uvk_context *ctx, const uvk_attention_shape *shape, const uvk_tensor *d_qkv, uint32_t targets, uvk_window window, const uvk_tensor *table, uvk_error *err);
+
+/* o[n, heads*head_dim] and stats[n, 2 heads] (maximum and 1/sum of each softmax) of qkv[n, qkv], for the query rows of range. */
+uvk_status uvk_attention(uvk_context *ctx, const uvk_attention_shape *shape, const uvk_tensor *qkv, uvk_range range, const uvk_tensor *o, const uvk_tensor *stats, uvk_error *err);
 
 /* An attention whose gradient is wanted, and the gradient of its output: what the kernels below share. */
 typedef struct uvk_attention_gradient {
     const uvk_attention_shape *shape;
     const uvk_tensor *qkv, *o, *stats; /* of the forward pass */
-    const uvk_tensor *d_o;             /* [T, window.rows, H*head_dim] */
-    const uvk_tensor *delta;           /* [T, window.rows*H], filled by uvk_attention_delta */
+    const uvk_tensor *d_o;             /* [T, window.rows, heads*head_dim] */
+    const uvk_tensor *delta;           /* [T, window.rows*heads], filled by uvk_attention_delta */
     uint32_t targets;
-    uvk_window window;
+    uvk_window window;                 /* rows of d_o */
+    uvk_window below;                  /* the keys that these rows see; holds `window` */
 } uvk_attention_gradient;
 
 uvk_status uvk_attention_delta(uvk_context *ctx, const uvk_attention_gradient *g, uvk_error *err);
-/* relevance[T, H*n] = per head, s[T,n] . relu(dA) A. With d_qkv (may be NULL) also its key and value parts [T, n, 3*H*head_dim]. */
+/* relevance[T, kv_heads*n] = sum over the query heads of a key head of s[T,n] . relu(dA) A, in the columns of g->below; the others
+ * are left as they are. With d_qkv (may be NULL) also its key and value parts [T, below.rows, qkv]. */
 uvk_status uvk_attention_columns(uvk_context *ctx, const uvk_attention_gradient *g, const uvk_tensor *s, const uvk_tensor *relevance, const uvk_tensor *d_qkv, uvk_error *err);
-/* The query part of d_qkv. */
+/* The query part of d_qkv, zero in the rows of g->below that g->window lacks. */
 uvk_status uvk_attention_rows(uvk_context *ctx, const uvk_attention_gradient *g, const uvk_tensor *d_qkv, uvk_error *err);
-/* mean_h relu(dA) A for the rows of `out` (inside g->window) of every target, to map[T, rows of out * n]. */
+/* mean_h relu(dA) A for the rows of `out` (inside g->window) of every target, to map[T, rows of out * n], all n columns. */
 uvk_status uvk_attention_relevance(uvk_context *ctx, const uvk_attention_gradient *g, uvk_window out, const uvk_tensor *map, uvk_error *err);
-/* dA[n,n] of one head, for one target. */
+/* dA[n,n] of one query head, for one target; rows that g->window lacks are zero. Entries that the mask hides are dO . v as all others. */
 uvk_status uvk_attention_dump(uvk_context *ctx, const uvk_attention_gradient *g, uint32_t head, const uvk_tensor *da, uvk_error *err);
 
 /* Rows of the product under way: s[T,n] = e_i + excess[T,n], own[T,1] holding each i. */
@@ -66,8 +100,8 @@ typedef struct uvk_rows {
     uint32_t targets, tokens;
 } uvk_rows;
 
-/* s += mean over heads of relevance[T, H*n]. */
-uvk_status uvk_rollout_step(uvk_context *ctx, const uvk_rows *rows, uint32_t heads, const uvk_tensor *relevance, uvk_error *err);
+/* s += mean over query heads of what uvk_attention_columns left in relevance[T, kv_heads*n], in the columns of `below`. */
+uvk_status uvk_rollout_step(uvk_context *ctx, const uvk_rows *rows, const uvk_attention_shape *shape, const uvk_tensor *relevance, uvk_window below, uvk_error *err);
 /* s_out[T,n] = s + s . M, with M's rows in `window` as uvk_attention_relevance left them. */
 uvk_status uvk_row_times_map(uvk_context *ctx, const uvk_rows *rows, const uvk_tensor *map, uvk_window window, const uvk_tensor *s_out, uvk_error *err);
 

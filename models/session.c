@@ -1,5 +1,7 @@
 #include "session.h"
 
+#include "head.h"
+
 #include <stdlib.h>
 #include <time.h>
 
@@ -12,42 +14,17 @@ double uvk_clock(void)
 
 const uvk_tensor *uvk_session_z(const uvk_session *s, int layer)
 {
-    return layer > s->model->arch.layers ? &s->z_last : &s->activations[layer - 1].z;
-}
-
-static uvk_status declare_activations(uvk_session *s, uvk_error *err)
-{
-    const uvk_arch *a = &s->model->arch;
-    uint64_t n = (uint64_t)uvk_arch_tokens(a), d = (uint64_t)a->width, m = (uint64_t)a->mlp_width, h = (uint64_t)a->heads;
-    uvk_pool *p = s->activations_pool;
-    uvk_status status;
-    if ((status = uvk_pool_add(p, &s->z_last, n, d, true, err)) || (status = uvk_pool_add(p, &s->patches, n - (uint64_t)a->special, s->patch_weight.cols, true, err)) ||
-        (status = uvk_pool_add(p, &s->normed, n, d, true, err)) || (status = uvk_pool_add(p, &s->hidden, n, m, true, err)))
-        return status;
-    for (int i = 0; i < a->layers && status == UVK_OK; i++) {
-        uvk_block_activations *b = &s->activations[i];
-        const struct { uvk_tensor *tensor; uint64_t cols; } list[] = {
-            {&b->z, d}, {&b->norm1_stats, 2}, {&b->qkv, 3 * d}, {&b->attention_stats, 2 * h}, {&b->o, d}, {&b->middle, d}, {&b->norm2_stats, 2}, {&b->slope, m},
-        };
-        for (size_t k = 0; k < sizeof list / sizeof *list && status == UVK_OK; k++)
-            status = uvk_pool_add(p, list[k].tensor, n, list[k].cols, true, err);
-    }
-    return status;
+    return layer > s->model->arch.layers ? &s->activations.z_last : &s->activations.blocks[layer - 1].z;
 }
 
 static uvk_status open_session(uvk_session *s, uvk_error *err)
 {
-    const uvk_arch *a = &s->model->arch;
-    s->attention = (uvk_attention_shape){(uint32_t)uvk_arch_tokens(a), (uint32_t)a->heads, (uint32_t)a->head_dim, 0};
-    s->attention.scale = (float)(1 / __builtin_sqrt((double)a->head_dim));
-    s->weights = calloc((size_t)a->layers, sizeof *s->weights);
-    s->activations = calloc((size_t)a->layers, sizeof *s->activations);
-    if (!s->weights || !s->activations)
-        return uvk_fail_memory(err, (size_t)a->layers * sizeof *s->weights, "a session");
+    size_t bytes = (size_t)s->model->arch.layers * sizeof *s->weights;
     uvk_status status;
+    if (!(s->weights = calloc(1, bytes)))
+        return uvk_fail_memory(err, bytes, "a session");
     if ((status = uvk_pool_create(s->ctx, "the model's weights", &s->weights_pool, err)) || (status = uvk_weights_declare(s, err)) ||
-        (status = uvk_pool_commit(s->weights_pool, err)) || (status = uvk_pool_create(s->ctx, "the forward pass", &s->activations_pool, err)) ||
-        (status = declare_activations(s, err)) || (status = uvk_pool_commit(s->activations_pool, err)))
+        (status = uvk_pool_commit(s->weights_pool, err)))
         return status;
     return uvk_weights_upload(s, err);
 }
@@ -72,9 +49,11 @@ void uvk_session_free(uvk_session *s)
 {
     if (!s)
         return;
-    uvk_pool_free(s->activations_pool);
+    uvk_pool_free(s->activations.pool);
+    uvk_head_free(s->head);
     uvk_pool_free(s->weights_pool);
-    free(s->activations);
+    free(s->activations.blocks);
     free(s->weights);
+    free(s->ids);
     free(s);
 }

@@ -1,26 +1,72 @@
 /* Weights from disk to device, as float32. */
 #include "session.h"
 
+#include <stddef.h>
 #include <stdlib.h>
+
+/* A tensor of uvk_block_weights and the slots that stand in it one below the other. */
+typedef struct stack {
+    size_t offset;
+    int n;
+    uvk_slot slots[3];
+} stack;
+
+#define MEMBER(name) offsetof(uvk_block_weights, name)
+
+static const stack stacks[] = {
+    {MEMBER(norm1_weight), 1, {UVK_NORM1_WEIGHT}}, {MEMBER(norm1_bias), 1, {UVK_NORM1_BIAS}},
+    {MEMBER(qkv), 3, {UVK_QUERY_WEIGHT, UVK_KEY_WEIGHT, UVK_VALUE_WEIGHT}}, {MEMBER(qkv_bias), 3, {UVK_QUERY_BIAS, UVK_KEY_BIAS, UVK_VALUE_BIAS}},
+    {MEMBER(query_norm), 1, {UVK_QUERY_NORM}}, {MEMBER(key_norm), 1, {UVK_KEY_NORM}},
+    {MEMBER(out), 1, {UVK_OUT_WEIGHT}}, {MEMBER(out_bias), 1, {UVK_OUT_BIAS}},
+    {MEMBER(norm2_weight), 1, {UVK_NORM2_WEIGHT}}, {MEMBER(norm2_bias), 1, {UVK_NORM2_BIAS}},
+    {MEMBER(up), 2, {UVK_GATE_WEIGHT, UVK_UP_WEIGHT}}, {MEMBER(up_bias), 2, {UVK_GATE_BIAS, UVK_UP_BIAS}},
+    {MEMBER(down), 1, {UVK_DOWN_WEIGHT}}, {MEMBER(down_bias), 1, {UVK_DOWN_BIAS}},
+};
+
+enum { STACKS = sizeof stacks / sizeof *stacks };
+
+static uvk_tensor *stack_tensor(uvk_block_weights *b, const stack *st)
+{
+    return (uvk_tensor *)((char *)b + st->offset);
+}
+
+static bool is_vector(const uvk_model *m, uvk_slot slot)
+{
+    return m->family->tensors[slot].shape[1] == UVK_DIM_END;
+}
+
+/* Matrices are stacked by rows; vectors are one row, one beside the other. */
+static void stack_size(const uvk_model *m, const uvk_slot *slots, int n, uint64_t *rows, uint64_t *cols)
+{
+    *rows = *cols = 0;
+    for (int i = 0; i < n; i++) {
+        uint64_t r, c;
+        uvk_model_slot_size(m, slots[i], &r, &c);
+        if (!r)
+            continue;
+        bool vector = is_vector(m, slots[i]);
+        *cols = vector ? *cols + c : c;
+        *rows = vector ? 1 : *rows + r;
+    }
+}
 
 uvk_status uvk_weights_declare(uvk_session *s, uvk_error *err)
 {
     const uvk_arch *a = &s->model->arch;
-    uint64_t d = (uint64_t)a->width, m = (uint64_t)a->mlp_width, patch = (uint64_t)a->channels * (uint64_t)a->patch * (uint64_t)a->patch;
+    uint64_t d = (uint64_t)a->width, patch = (uint64_t)a->channels * (uint64_t)a->patch * (uint64_t)a->patch;
     uvk_pool *p = s->weights_pool;
-    uvk_status status;
-    if ((status = uvk_pool_add(p, &s->embedding, (uint64_t)uvk_arch_tokens(a), d, true, err)) || (status = uvk_pool_add(p, &s->patch_weight, d, patch, false, err)) ||
-        (status = uvk_pool_add(p, &s->patch_bias, 1, d, true, err)))
+    uvk_status status = UVK_OK;
+    if (a->modality == UVK_VISION &&
+        ((status = uvk_pool_add(p, &s->embedding, (uint64_t)uvk_arch_tokens(a), d, true, err)) || (status = uvk_pool_add(p, &s->patch_weight, d, patch, false, err)) ||
+         (status = uvk_pool_add(p, &s->patch_bias, 1, d, true, err))))
         return status;
-    for (int i = 0; i < a->layers && status == UVK_OK; i++) {
-        uvk_block_weights *b = &s->weights[i];
-        const struct { uvk_tensor *tensor; uint64_t rows, cols; } list[] = {
-            {&b->norm1_weight, 1, d}, {&b->norm1_bias, 1, d}, {&b->qkv, 3 * d, d}, {&b->qkv_bias, 1, 3 * d}, {&b->out, d, d}, {&b->out_bias, 1, d},
-            {&b->norm2_weight, 1, d}, {&b->norm2_bias, 1, d}, {&b->up, m, d}, {&b->up_bias, 1, m}, {&b->down, d, m}, {&b->down_bias, 1, d},
-        };
-        for (size_t k = 0; k < sizeof list / sizeof *list && status == UVK_OK; k++)
-            status = uvk_pool_add(p, list[k].tensor, list[k].rows, list[k].cols, false, err);
-    }
+    for (int block = 0; block < a->layers; block++)
+        for (int i = 0; i < STACKS && status == UVK_OK; i++) {
+            uint64_t rows, cols;
+            stack_size(s->model, stacks[i].slots, stacks[i].n, &rows, &cols);
+            if (rows)
+                status = uvk_pool_add(p, stack_tensor(&s->weights[block], &stacks[i]), rows, cols, false, err);
+        }
     return status;
 }
 
@@ -28,85 +74,95 @@ uvk_status uvk_weights_declare(uvk_session *s, uvk_error *err)
 
 enum { PIECE = 1 << 20 }; /* elements */
 
-typedef struct upload {
-    uvk_session *s;
-    float *piece;
-} upload;
-
-/* Rows of a tensor to to[first_row...]; an absent optional tensor is zeros. */
-static uvk_status upload_rows(upload *u, const uvk_tensor_view *from, const uvk_tensor *to, uint64_t first_row, uint64_t rows, uvk_error *err)
+/* n output rows of a matrix, from output row `first` on, into out[n * cols]. */
+static void read_transposed(const uvk_tensor_view *view, uint64_t first, uint64_t n, uint64_t cols, float *line, float *out)
 {
-    uint64_t step = PIECE / to->cols > 0 ? PIECE / to->cols : 1;
-    for (uint64_t r = 0; r < rows; r += step) {
-        uint64_t n = rows - r < step ? rows - r : step;
-        if (from)
-            uvk_tensor_to_f32(from, r * to->cols, n * to->cols, u->piece);
-        else
-            for (uint64_t i = 0; i < n * to->cols; i++)
-                u->piece[i] = 0;
-        uvk_status status = uvk_upload(u->s->ctx, to, first_row + r, n, u->piece, err);
-        if (status)
-            return status;
+    uint64_t outputs = view->shape[1];
+    for (uint64_t k = 0; k < cols; k++) {
+        uvk_tensor_to_f32(view, k * outputs + first, n, line);
+        for (uint64_t r = 0; r < n; r++)
+            out[r * cols + k] = line[r];
     }
-    return UVK_OK;
 }
 
-static uvk_status upload_block(upload *u, int block, uvk_error *err)
+/* One slot to rows to_row... of a tensor as wide as the slot's matrix. */
+static uvk_status upload_slot(uvk_session *s, int block, uvk_slot slot, const uvk_tensor *to, uint64_t to_row, uint64_t rows, uvk_error *err)
 {
-    const uvk_block_weights *b = &u->s->weights[block];
-    uint64_t d = b->out.rows;
-    uvk_tensor qkv_bias = uvk_tensor_view_as(&b->qkv_bias, 3, d);
-    const struct { uvk_slot slot; const uvk_tensor *to; uint64_t first_row, rows; } list[] = {
-        {UVK_NORM1_WEIGHT, &b->norm1_weight, 0, 1}, {UVK_NORM1_BIAS, &b->norm1_bias, 0, 1},
-        {UVK_QUERY_WEIGHT, &b->qkv, 0, d}, {UVK_KEY_WEIGHT, &b->qkv, d, d}, {UVK_VALUE_WEIGHT, &b->qkv, 2 * d, d},
-        {UVK_QUERY_BIAS, &qkv_bias, 0, 1}, {UVK_KEY_BIAS, &qkv_bias, 1, 1}, {UVK_VALUE_BIAS, &qkv_bias, 2, 1},
-        {UVK_OUT_WEIGHT, &b->out, 0, b->out.rows}, {UVK_OUT_BIAS, &b->out_bias, 0, 1},
-        {UVK_NORM2_WEIGHT, &b->norm2_weight, 0, 1}, {UVK_NORM2_BIAS, &b->norm2_bias, 0, 1},
-        {UVK_UP_WEIGHT, &b->up, 0, b->up.rows}, {UVK_UP_BIAS, &b->up_bias, 0, 1},
-        {UVK_DOWN_WEIGHT, &b->down, 0, b->down.rows}, {UVK_DOWN_BIAS, &b->down_bias, 0, 1},
-    };
+    const uvk_tensor_view *view = uvk_model_tensor(s->model, block, slot);
+    const uvk_tensor_name *name = &s->model->family->tensors[slot];
+    uint64_t cols = to->cols, step = PIECE / cols > 0 ? PIECE / cols : 1, skipped = (uint64_t)name->part * rows;
+    size_t bytes = (size_t)(step * cols + step) * sizeof(float);
+    float *piece = malloc(bytes);
+    if (!piece)
+        return uvk_fail_memory(err, bytes, "uploading weights");
     uvk_status status = UVK_OK;
-    for (size_t i = 0; i < sizeof list / sizeof *list && status == UVK_OK; i++)
-        status = upload_rows(u, uvk_model_tensor(u->s->model, block, list[i].slot), list[i].to, list[i].first_row, list[i].rows, err);
+    for (uint64_t r = 0; r < rows && status == UVK_OK; r += step) {
+        uint64_t n = rows - r < step ? rows - r : step;
+        if (name->transposed)
+            read_transposed(view, skipped + r, n, cols, piece + step * cols, piece);
+        else
+            uvk_tensor_to_f32(view, (skipped + r) * cols, n * cols, piece);
+        status = uvk_upload(s->ctx, to, to_row + r, n, piece, err);
+    }
+    free(piece);
+    return status;
+}
+
+uvk_status uvk_weights_upload_stack(uvk_session *s, int block, const uvk_slot *slots, int n, const uvk_tensor *to, uvk_error *err)
+{
+    uvk_status status = UVK_OK;
+    uint64_t row = 0;
+    for (int i = 0; i < n && status == UVK_OK; i++) {
+        uint64_t rows, cols;
+        uvk_model_slot_size(s->model, slots[i], &rows, &cols);
+        if (!rows)
+            continue;
+        bool vector = is_vector(s->model, slots[i]) && n > 1; /* each element a row of its own, so that vectors can stand one after the other */
+        uvk_tensor column = vector ? uvk_tensor_view_as(to, to->rows * to->cols, 1) : *to;
+        uint64_t count = vector ? cols : rows;
+        status = upload_slot(s, block, slots[i], &column, row, count, err);
+        row += count;
+    }
     return status;
 }
 
 /* Position embeddings, with the special tokens' own embeddings added in their rows. */
-static uvk_status upload_embedding(upload *u, uvk_error *err)
+static uvk_status upload_embedding(uvk_session *s, uvk_error *err)
 {
-    const uvk_arch *a = &u->s->model->arch;
+    const uvk_arch *a = &s->model->arch;
     size_t d = (size_t)a->width;
-    uvk_status status = upload_rows(u, uvk_model_tensor(u->s->model, 0, UVK_POSITIONS), &u->s->embedding, 0, (uint64_t)uvk_arch_tokens(a), err);
-    const uvk_tensor_view *cls = uvk_model_tensor(u->s->model, 0, UVK_CLS);
+    uvk_status status = upload_slot(s, 0, UVK_POSITIONS, &s->embedding, 0, (uint64_t)uvk_arch_tokens(a), err);
+    const uvk_tensor_view *cls = uvk_model_tensor(s->model, 0, UVK_CLS);
     if (status || !cls)
         return status;
     float *row = malloc(2 * d * sizeof *row);
     if (!row)
         return uvk_fail_memory(err, 2 * d * sizeof *row, "an embedding");
     uvk_tensor_to_f32(cls, 0, d, row);
-    uvk_tensor_to_f32(uvk_model_tensor(u->s->model, 0, UVK_POSITIONS), 0, d, row + d);
+    uvk_tensor_to_f32(uvk_model_tensor(s->model, 0, UVK_POSITIONS), 0, d, row + d);
     for (size_t k = 0; k < d; k++)
         row[k] += row[d + k];
-    status = uvk_upload(u->s->ctx, &u->s->embedding, 0, 1, row, err);
+    status = uvk_upload(s->ctx, &s->embedding, 0, 1, row, err);
     free(row);
     return status;
 }
 
+static uvk_status upload_vision(uvk_session *s, uvk_error *err)
+{
+    uvk_status status = upload_embedding(s, err);
+    if (status == UVK_OK)
+        status = upload_slot(s, 0, UVK_PATCH_WEIGHT, &s->patch_weight, 0, s->patch_weight.rows, err);
+    return status ? status : upload_slot(s, 0, UVK_PATCH_BIAS, &s->patch_bias, 0, 1, err);
+}
+
 uvk_status uvk_weights_upload(uvk_session *s, uvk_error *err)
 {
-    uint64_t widest = s->model->arch.mlp_width > 3 * s->model->arch.width ? (uint64_t)s->model->arch.mlp_width : 3 * (uint64_t)s->model->arch.width;
-    widest = s->patch_weight.cols > widest ? s->patch_weight.cols : widest;
-    size_t elements = widest > PIECE ? widest : PIECE;
-    upload u = {.s = s, .piece = malloc(elements * sizeof(float))};
-    if (!u.piece)
-        return uvk_fail_memory(err, elements * sizeof(float), "uploading weights");
-    uvk_status status = upload_embedding(&u, err);
-    if (status == UVK_OK)
-        status = upload_rows(&u, uvk_model_tensor(s->model, 0, UVK_PATCH_WEIGHT), &s->patch_weight, 0, s->patch_weight.rows, err);
-    if (status == UVK_OK)
-        status = upload_rows(&u, uvk_model_tensor(s->model, 0, UVK_PATCH_BIAS), &s->patch_bias, 0, 1, err);
-    for (int i = 0; i < s->model->arch.layers && status == UVK_OK; i++)
-        status = upload_block(&u, i, err);
-    free(u.piece);
+    uvk_status status = s->model->arch.modality == UVK_VISION ? upload_vision(s, err) : UVK_OK;
+    for (int block = 0; block < s->model->arch.layers; block++)
+        for (int i = 0; i < STACKS && status == UVK_OK; i++) {
+            const uvk_tensor *to = stack_tensor(&s->weights[block], &stacks[i]);
+            if (uvk_present(to))
+                status = uvk_weights_upload_stack(s, block, stacks[i].slots, stacks[i].n, to, err);
+        }
     return status;
 }

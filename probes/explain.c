@@ -3,16 +3,18 @@
 #include <math.h>
 #include <stdlib.h>
 
-uvk_status uvk_explain_plan(const uvk_session *session, const uvk_explain_params *params, uvk_plan *out, uvk_error *err)
+uvk_status uvk_explain_plan(const uvk_session *session, int tokens, const uvk_explain_params *params, uvk_plan *out, uvk_error *err)
 {
     uvk_job job;
-    uvk_status status = uvk_job_init(&job, (uvk_session *)session, params, err); /* planning only declares; nothing of the session changes */
+    uvk_status status = tokens < 1 ? uvk_fail(err, UVK_USAGE, "a sequence of %d tokens has no plan", tokens) : UVK_OK;
+    if (status == UVK_OK)
+        status = uvk_job_init(&job, (uvk_session *)session, (uint32_t)tokens, params, err); /* planning only declares; nothing of the session changes */
     return status ? status : uvk_job_plan(&job, out, err);
 }
 
 static uvk_status check_rows(const uvk_job *job, const float *rows, uvk_error *err)
 {
-    size_t n = job->session->attention.tokens;
+    size_t n = job->tokens;
     for (size_t i = 0; i < (size_t)job->n_targets * n; i++)
         if (!isfinite(rows[i]))
             return uvk_fail(err, UVK_FAILED, "the row of token %d is not finite (an overflow in the gradients)", (int)job->targets[i / n]);
@@ -21,7 +23,7 @@ static uvk_status check_rows(const uvk_job *job, const float *rows, uvk_error *e
 
 static uvk_status run_chunks(uvk_job *job, const uvk_explain_params *params, int chunk, const float *seeds, float *rows, uvk_error *err)
 {
-    size_t n = job->session->attention.tokens, d = (size_t)job->session->model->arch.width;
+    size_t n = job->tokens, d = (size_t)job->session->model->arch.width;
     uvk_status status = UVK_OK;
     for (int first = 0; first < job->n_targets && status == UVK_OK; first += chunk) {
         int count = job->n_targets - first < chunk ? job->n_targets - first : chunk;
@@ -38,12 +40,14 @@ uvk_status uvk_explain(uvk_session *s, const uvk_explain_params *params, float *
     uvk_job job;
     uvk_plan plan;
     float *seeds = NULL;
-    uvk_status status = uvk_job_init(&job, s, params, err);
-    if (status == UVK_OK && !s->forward_done)
-        status = uvk_fail(err, UVK_USAGE, "no forward pass was run");
-    if (status || (status = uvk_job_plan(&job, &plan, err)) || (status = uvk_job_seeds(&job, &seeds, err)))
+    uvk_status status = s->tokens ? uvk_job_init(&job, s, s->tokens, params, err) : uvk_fail(err, UVK_USAGE, "no forward pass was run");
+    if (status || (status = uvk_job_seeds(&job, &seeds, err)))
         return status;
-    if ((status = uvk_job_allocate(&job, (uint32_t)plan.chunk, err)) == UVK_OK && (status = run_chunks(&job, params, plan.chunk, seeds, rows, err)) == UVK_OK)
+    if ((status = uvk_job_plan(&job, &plan, err))) {
+        free(seeds);
+        return status;
+    }
+    if ((status = uvk_job_allocate(&job, (uint32_t)plan.chunk, job.first_block, err)) == UVK_OK && (status = run_chunks(&job, params, plan.chunk, seeds, rows, err)) == UVK_OK)
         status = check_rows(&job, rows, err);
     uvk_job_free(&job);
     free(seeds);

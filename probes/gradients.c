@@ -1,6 +1,7 @@
 #include "job.h"
 
 #include <stdlib.h>
+#include <string.h>
 
 typedef struct dump {
     uvk_pool *pool;
@@ -9,8 +10,8 @@ typedef struct dump {
 
 static uvk_status dump_attention(uvk_job *job, dump *d, int block, const uvk_attention_gradient *g, float *out, uvk_error *err)
 {
-    uint32_t heads = job->session->attention.heads;
-    size_t n = job->session->attention.tokens;
+    uint32_t heads = g->shape->heads;
+    size_t n = job->tokens;
     uvk_status status = UVK_OK;
     for (uint32_t head = 0; head < heads && status == UVK_OK; head++) {
         status = uvk_attention_dump(job->session->ctx, g, head, &d->da, err);
@@ -30,7 +31,7 @@ static uvk_status descend_all(uvk_job *job, dump *d, float *attention, uvk_error
             break;
         if (attention && (status = dump_attention(job, d, block, &g, attention, err)))
             break;
-        uvk_tensor d_qkv = uvk_chunk_d_qkv(&job->chunk, s);
+        uvk_tensor d_qkv = uvk_chunk_d_qkv(&job->chunk, &g);
         if ((status = uvk_attention_columns(s->ctx, &g, &job->s, &job->relevance, &d_qkv, err)) == UVK_OK)
             status = uvk_backward_below_attention(s, &job->chunk, block, &g, err);
     }
@@ -39,11 +40,22 @@ static uvk_status descend_all(uvk_job *job, dump *d, float *attention, uvk_error
 
 static uvk_status allocate_dump(uvk_job *job, dump *d, uvk_error *err)
 {
-    size_t n = job->session->attention.tokens;
+    size_t n = job->tokens;
     uvk_status status;
     if ((status = uvk_pool_create(job->session->ctx, "a dump of gradients", &d->pool, err)) || (status = uvk_pool_add(d->pool, &d->da, n, n, true, err)))
         return status;
     return uvk_pool_commit(d->pool, err);
+}
+
+/* Level 0 of the stream; zero outside its window. */
+static uvk_status read_input_gradient(uvk_job *job, float *out, uvk_error *err)
+{
+    const uvk_chunk *c = &job->chunk;
+    size_t d = (size_t)job->session->model->arch.width;
+    uint32_t first = 0;
+    uvk_status status = uvk_download(job->session->ctx, &c->levels[0].first, 0, 1, &first, err);
+    memset(out, 0, job->tokens * d * sizeof *out);
+    return status ? status : uvk_download(job->session->ctx, &c->g[c->current], 0, c->levels[0].rows, out + first * d, err);
 }
 
 uvk_status uvk_gradients(uvk_session *s, const uvk_explain_params *params, float *attention, float *input, uvk_error *err)
@@ -51,18 +63,14 @@ uvk_status uvk_gradients(uvk_session *s, const uvk_explain_params *params, float
     uvk_job job;
     dump d = {0};
     float *seeds = NULL;
-    uvk_status status = uvk_job_init(&job, s, params, err);
-    if (status == UVK_OK && (!s->forward_done || params->n_targets != 1))
-        status = uvk_fail(err, UVK_USAGE, "gradients need a forward pass and exactly one target");
+    bool sound = s->tokens && params->n_targets == 1;
+    uvk_status status = sound ? uvk_job_init(&job, s, s->tokens, params, err) : uvk_fail(err, UVK_USAGE, "gradients need a forward pass and exactly one target");
     if (status || (status = uvk_job_seeds(&job, &seeds, err)))
         return status;
     uint32_t token = (uint32_t)job.targets[0];
-    const uvk_tensor *g = NULL;
-    if ((status = uvk_job_allocate(&job, 1, err)) == UVK_OK && (status = allocate_dump(&job, &d, err)) == UVK_OK &&
-        (status = uvk_chunk_begin(&job.chunk, s, &token, 1, seeds, err)) == UVK_OK && (status = descend_all(&job, &d, attention, err)) == UVK_OK && input) {
-        g = &job.chunk.g[job.chunk.current];
-        status = uvk_download(s->ctx, g, 0, s->attention.tokens, input, err);
-    }
+    if ((status = uvk_job_allocate(&job, 1, 0, err)) == UVK_OK && (status = allocate_dump(&job, &d, err)) == UVK_OK &&
+        (status = uvk_chunk_begin(&job.chunk, s, &token, 1, seeds, err)) == UVK_OK && (status = descend_all(&job, &d, attention, err)) == UVK_OK && input)
+        status = read_input_gradient(&job, input, err);
     uvk_pool_free(d.pool);
     uvk_job_free(&job);
     free(seeds);

@@ -2,10 +2,21 @@
 
 #include <stdlib.h>
 
-uvk_status uvk_job_init(uvk_job *job, uvk_session *s, const uvk_explain_params *p, uvk_error *err)
+static uvk_status check_scalar(const uvk_job *job, const uvk_arch *arch, uvk_error *err)
 {
-    int layers = s->model->arch.layers, tokens = uvk_arch_tokens(&s->model->arch);
-    *job = (uvk_job){.session = s, .layer = p->layer ? p->layer : layers + 1, .first_block = p->first_block ? p->first_block : 1, .scalar = p->scalar,
+    if (job->scalar != UVK_LOGPROB)
+        return UVK_OK;
+    if (arch->modality != UVK_TEXT)
+        return uvk_fail(err, UVK_USAGE, "the scalar logprob is for language models (this is a %s model)", arch->family);
+    if (job->layer != arch->layers + 1)
+        return uvk_fail(err, UVK_USAGE, "the scalar logprob stands at the last layer only (%d, not %d)", arch->layers + 1, job->layer);
+    return UVK_OK;
+}
+
+uvk_status uvk_job_init(uvk_job *job, uvk_session *s, uint32_t tokens, const uvk_explain_params *p, uvk_error *err)
+{
+    int layers = s->model->arch.layers;
+    *job = (uvk_job){.session = s, .tokens = tokens, .layer = p->layer ? p->layer : layers + 1, .first_block = p->first_block ? p->first_block : 1, .scalar = p->scalar,
                      .order = p->order, .normalize = p->normalize, .targets = p->targets, .n_targets = p->n_targets};
     if (job->layer < 2 || job->layer > layers + 1)
         return uvk_fail(err, UVK_USAGE, "layer %d cannot be explained (2 to %d can)", job->layer, layers + 1);
@@ -14,49 +25,64 @@ uvk_status uvk_job_init(uvk_job *job, uvk_session *s, const uvk_explain_params *
     if (job->n_targets < 1)
         return uvk_fail(err, UVK_USAGE, "no target tokens were given");
     for (int i = 0; i < job->n_targets; i++)
-        if (job->targets[i] < 0 || job->targets[i] >= tokens)
-            return uvk_fail(err, UVK_USAGE, "token %d does not exist (0 to %d do)", (int)job->targets[i], tokens - 1);
-    return UVK_OK;
+        if (job->targets[i] < 0 || (uint32_t)job->targets[i] >= tokens)
+            return uvk_fail(err, UVK_USAGE, "token %d does not exist (0 to %u do)", (int)job->targets[i], (unsigned)tokens - 1);
+    return check_scalar(job, &s->model->arch, err);
 }
 
 /* The ends of the product need one row of their map only: the top block's other rows are zero, and a product that starts with e_i
  * meets only row i of the first. */
-static uint64_t map_rows(const uvk_job *job, int block)
+static uint64_t map_rows(const uvk_job *job, int block, uint32_t last)
 {
     bool end = block == job->first_block || block == job->layer - 1;
-    return end ? 1 : job->session->attention.tokens;
+    return end ? 1 : job->session->model->arch.causal ? last + 1 : job->tokens;
 }
 
-static uvk_status declare(uvk_job *job, uint32_t capacity, uvk_error *err)
+static uint32_t last_target(const uvk_job *job)
 {
-    uint64_t n = job->session->attention.tokens;
-    uvk_status status;
-    if ((status = uvk_pool_create(job->session->ctx, "the backward pass", &job->pool, err)))
-        return status;
-    job->chunk.pool = job->pool;
-    if ((status = uvk_chunk_declare(&job->chunk, job->session, capacity, err)) || (status = uvk_pool_add(job->pool, &job->s, capacity, n, true, err)) ||
-        (status = uvk_pool_add(job->pool, &job->excess, capacity, n, true, err)) ||        (status = uvk_pool_add(job->pool, &job->relevance, capacity, n * job->session->attention.heads, true, err)))
-        return status;
-    if (job->order == UVK_ROLLOUT)
-        return UVK_OK;
-    status = uvk_pool_add(job->pool, &job->next, capacity, n, true, err);
+    int32_t last = 0;
+    for (int i = 0; i < job->n_targets; i++)
+        last = job->targets[i] > last ? job->targets[i] : last;
+    return (uint32_t)last;
+}
+
+static uvk_status declare_maps(uvk_job *job, uint32_t capacity, uint32_t last, uvk_error *err)
+{
+    uvk_status status = uvk_pool_add(job->pool, &job->next, capacity, job->tokens, true, err);
     job->maps = calloc((size_t)job->layer, sizeof *job->maps);
     if (!job->maps)
         return uvk_fail_memory(err, (size_t)job->layer * sizeof *job->maps, "a list of maps");
     for (int block = job->first_block; block < job->layer && status == UVK_OK; block++)
-        status = uvk_pool_add(job->pool, &job->maps[block], capacity, n * map_rows(job, block), true, err);
+        status = uvk_pool_add(job->pool, &job->maps[block], capacity, job->tokens * map_rows(job, block, last), true, err);
     return status;
 }
 
-uvk_status uvk_job_allocate(uvk_job *job, uint32_t capacity, uvk_error *err)
+static uvk_status declare(uvk_job *job, uint32_t capacity, int bottom, uvk_error *err)
 {
-    uvk_status status = declare(job, capacity, err);
+    const uvk_session *s = job->session;
+    uint64_t n = job->tokens;
+    uint32_t last = last_target(job);
+    uvk_status status;
+    if ((status = uvk_pool_create(s->ctx, "the backward pass", &job->pool, err)))
+        return status;
+    job->chunk.pool = job->pool;
+    if ((status = uvk_chunk_declare(&job->chunk, s, job->tokens, last, job->layer - 1, bottom, capacity, err)) ||
+        (status = uvk_pool_add(job->pool, &job->s, capacity, n, true, err)) || (status = uvk_pool_add(job->pool, &job->excess, capacity, n, true, err)) ||
+        (status = uvk_pool_add(job->pool, &job->relevance, capacity, n * (uint64_t)s->model->arch.kv_heads, true, err)))
+        return status;
+    return job->order == UVK_FORMULA ? declare_maps(job, capacity, last, err) : UVK_OK;
+}
+
+uvk_status uvk_job_allocate(uvk_job *job, uint32_t capacity, int bottom, uvk_error *err)
+{
+    uvk_status status = declare(job, capacity, bottom, err);
     return status ? status : uvk_pool_commit(job->pool, err);
 }
 
 void uvk_job_free(uvk_job *job)
 {
     uvk_pool_free(job->pool);
+    uvk_chunk_free(&job->chunk);
     free(job->maps);
     job->pool = NULL;
     job->maps = NULL;
@@ -65,7 +91,7 @@ void uvk_job_free(uvk_job *job)
 /* Bytes that capacity targets take; UINT64_MAX when the device cannot hold them in one piece (err says why). */
 static uint64_t bytes_for(uvk_job *job, uint32_t capacity, uvk_error *err)
 {
-    uint64_t bytes = declare(job, capacity, err) == UVK_OK ? uvk_pool_bytes(job->pool) : UINT64_MAX;
+    uint64_t bytes = declare(job, capacity, job->first_block, err) == UVK_OK ? uvk_pool_bytes(job->pool) : UINT64_MAX;
     uvk_job_free(job);
     return bytes;
 }
@@ -74,7 +100,7 @@ static uint64_t bytes_for(uvk_job *job, uint32_t capacity, uvk_error *err)
 static uint32_t useful_targets(const uvk_job *job)
 {
     enum { ROWS_ON_CPU = 2048, ROWS_ON_GPU = 32768 };
-    uint32_t rows = uvk_context_is_cpu(job->session->ctx) ? ROWS_ON_CPU : ROWS_ON_GPU, n = job->session->attention.tokens;
+    uint32_t rows = uvk_context_is_cpu(job->session->ctx) ? ROWS_ON_CPU : ROWS_ON_GPU, n = job->tokens;
     uint32_t useful = rows / n > 0 ? rows / n : 1;
     return useful < (uint32_t)job->n_targets ? useful : (uint32_t)job->n_targets;
 }
@@ -82,22 +108,25 @@ static uint32_t useful_targets(const uvk_job *job)
 uvk_status uvk_job_plan(uvk_job *job, uvk_plan *plan, uvk_error *err)
 {
     const uvk_session *s = job->session;
-    uint64_t budget = uvk_context_budget(s->ctx), used = uvk_context_used(s->ctx), free_bytes = budget > used ? budget - used : 0;
-    uint64_t one = bytes_for(job, 1, err);
+    uint64_t budget = uvk_context_budget(s->ctx), forward, left;
+    uvk_status status = uvk_session_forward_bytes(s, job->tokens, &forward, &left, err);
+    if (status)
+        return status;
+    uint64_t others = budget - left, one = bytes_for(job, 1, err);
     if (one == UINT64_MAX)
         return UVK_FAILED;
-    if (one > free_bytes)
+    if (one > left)
         return uvk_fail(err, UVK_FAILED, "one target needs %llu bytes of device memory beside the model's %llu, the budget is %llu; raise --memory or take a larger device",
-                        (unsigned long long)one, (unsigned long long)used, (unsigned long long)budget);
+                        (unsigned long long)one, (unsigned long long)others, (unsigned long long)budget);
     uint32_t fits = 1, limit = useful_targets(job);
     while (fits < limit) { /* binary search for the largest chunk that fits */
         uint32_t middle = fits + (limit - fits + 1) / 2;
-        if (bytes_for(job, middle, NULL) <= free_bytes)
+        if (bytes_for(job, middle, NULL) <= left)
             fits = middle;
         else
             limit = middle - 1;
     }
-    uint64_t forward = uvk_pool_bytes(s->activations_pool), chunk_bytes = bytes_for(job, fits, NULL);
-    *plan = (uvk_plan){.weights = used - forward, .forward = forward, .per_target = chunk_bytes / fits, .total = used + chunk_bytes, .budget = budget, .chunk = (int)fits};
+    uint64_t chunk_bytes = bytes_for(job, fits, NULL);
+    *plan = (uvk_plan){.weights = others - forward, .forward = forward, .per_target = chunk_bytes / fits, .total = others + chunk_bytes, .budget = budget, .chunk = (int)fits};
     return UVK_OK;
 }

@@ -6,6 +6,7 @@
 
 typedef struct uvk_job {
     uvk_session *session;
+    uint32_t tokens;          /* n */
     int layer, first_block;   /* the product runs over blocks first_block..layer-1 */
     uvk_scalar scalar;
     uvk_order order;
@@ -16,17 +17,17 @@ typedef struct uvk_job {
     uvk_pool *pool;
     uvk_chunk chunk;
     uvk_tensor s, excess;     /* [T, n] the rows, and what of them exceeds e_i */
-    uvk_tensor relevance;     /* [T, H n] per head, what attention_columns leaves */
+    uvk_tensor relevance;     /* [T, kv_heads n] per key head, what attention_columns leaves */
     uvk_tensor next;          /* [T, n], order formula: rows after the next factor */
     uvk_tensor *maps;         /* [layer - 1], order formula: mean_h relu(G) A of each block; [T, n n], or [T, n] for its ends */
 } uvk_job;
 
-/* Checks params against the model and fills job; nothing is allocated. UVK_USAGE. */
-uvk_status uvk_job_init(uvk_job *job, uvk_session *s, const uvk_explain_params *params, uvk_error *err);
+/* Checks params against the model and a sequence of so many tokens and fills job; nothing is allocated. UVK_USAGE. */
+uvk_status uvk_job_init(uvk_job *job, uvk_session *s, uint32_t tokens, const uvk_explain_params *params, uvk_error *err);
 /* The plan: how many targets go together. */
 uvk_status uvk_job_plan(uvk_job *job, uvk_plan *plan, uvk_error *err);
-/* Allocates for capacity targets. uvk_job_free follows, also after a failure. */
-uvk_status uvk_job_allocate(uvk_job *job, uint32_t capacity, uvk_error *err);
+/* Allocates for capacity targets, for a descent to the gradient of level `bottom` (backward.h). uvk_job_free follows, also after a failure. */
+uvk_status uvk_job_allocate(uvk_job *job, uint32_t capacity, int bottom, uvk_error *err);
 void uvk_job_free(uvk_job *job);
 
 /* seeds.c: d f / d z(l)_i for every target, [n_targets, d], owned by the caller. UVK_FAILED when an activation is not finite. */

@@ -9,7 +9,7 @@
 /* s = e_i for each target. */
 static uvk_status start_rows(uvk_job *job, int first, uint32_t count, uvk_error *err)
 {
-    size_t n = job->session->attention.tokens;
+    size_t n = job->tokens;
     float *unit = calloc(count * n, sizeof *unit);
     if (!unit)
         return uvk_fail_memory(err, count * n * sizeof *unit, "rows");
@@ -24,13 +24,13 @@ static uvk_status start_rows(uvk_job *job, int first, uint32_t count, uvk_error 
 
 static uvk_rows rows_of(const uvk_job *job)
 {
-    return (uvk_rows){.s = &job->s, .excess = &job->excess, .own = &job->chunk.own, .targets = job->chunk.targets, .tokens = job->session->attention.tokens};
+    return (uvk_rows){.s = &job->s, .excess = &job->excess, .own = &job->chunk.own, .targets = job->chunk.targets, .tokens = job->tokens};
 }
 
 /* The rows, their own entries rounded once. */
 static uvk_status read_rows(uvk_job *job, int first, uint32_t count, float *rows, uvk_error *err)
 {
-    size_t n = job->session->attention.tokens;
+    size_t n = job->tokens;
     uvk_status status = uvk_download(job->session->ctx, &job->excess, 0, count, rows, err);
     for (uint32_t t = 0; t < count && status == UVK_OK; t++)
         rows[t * n + (size_t)job->targets[first + (int)t]] += 1;
@@ -52,9 +52,8 @@ static uvk_status start_chunk(uvk_job *job, int first, uint32_t count, const flo
 /* M of one block: one row of it at both ends of the product, all of it between. */
 static uvk_status keep_map(uvk_job *job, int block, const uvk_attention_gradient *g, uvk_error *err)
 {
-    uvk_window own = uvk_window_own(&job->chunk), all = uvk_window_all(&job->chunk, job->session);
     bool end = block == job->first_block || block == job->layer - 1;
-    return uvk_attention_relevance(job->session->ctx, g, end ? own : all, &job->maps[block], err);
+    return uvk_attention_relevance(job->session->ctx, g, end ? uvk_window_own(&job->chunk) : g->window, &job->maps[block], err);
 }
 
 /* One block of the descent; the lowest one of the product needs no gradient below its attention. */
@@ -68,11 +67,11 @@ static uvk_status descend(uvk_job *job, int block, uvk_error *err)
         status = keep_map(job, block, &g, err);
     if (status || (lowest && job->order == UVK_FORMULA))
         return status;
-    uvk_tensor d_qkv = uvk_chunk_d_qkv(&job->chunk, s);
+    uvk_tensor d_qkv = uvk_chunk_d_qkv(&job->chunk, &g);
     if ((status = uvk_attention_columns(s->ctx, &g, &job->s, &job->relevance, lowest ? NULL : &d_qkv, err)))
         return status;
     uvk_rows rows = rows_of(job);
-    if (job->order == UVK_ROLLOUT && (status = uvk_rollout_step(s->ctx, &rows, s->attention.heads, &job->relevance, err)))
+    if (job->order == UVK_ROLLOUT && (status = uvk_rollout_step(s->ctx, &rows, g.shape, &job->relevance, g.below, err)))
         return status;
     return lowest ? UVK_OK : uvk_backward_below_attention(s, &job->chunk, block, &g, err);
 }
@@ -81,12 +80,11 @@ static uvk_status descend(uvk_job *job, int block, uvk_error *err)
 static uvk_status multiply_maps(uvk_job *job, uvk_error *err)
 {
     uvk_session *s = job->session;
-    uvk_window own = uvk_window_own(&job->chunk), all = uvk_window_all(&job->chunk, s);
     uvk_status status = UVK_OK;
     for (int block = job->first_block; block < job->layer && status == UVK_OK; block++) {
         bool end = block == job->first_block || block == job->layer - 1;
         uvk_rows rows = rows_of(job);
-        status = uvk_row_times_map(s->ctx, &rows, &job->maps[block], end ? own : all, &job->next, err);
+        status = uvk_row_times_map(s->ctx, &rows, &job->maps[block], end ? uvk_window_own(&job->chunk) : uvk_chunk_window(&job->chunk, block), &job->next, err);
         uvk_tensor swap = job->s;
         job->s = job->next;
         job->next = swap;

@@ -1,3 +1,4 @@
+#include "head.h"
 #include "job.h"
 
 #include <math.h>
@@ -31,17 +32,41 @@ static uvk_status check_finite(const uvk_job *job, const float *z, size_t count,
     return UVK_OK;
 }
 
-uvk_status uvk_job_seeds(uvk_job *job, float **out, uvk_error *err)
+/* Seeds of sum and energy, from z itself. */
+static uvk_status seeds_of_latents(uvk_job *job, const float *z, size_t d, float *seeds, uvk_error *err)
 {
-    size_t n = job->session->attention.tokens, d = (size_t)job->session->model->arch.width;
-    float *z = malloc(n * d * sizeof *z), *seeds = malloc((size_t)job->n_targets * d * sizeof *seeds);
-    uvk_status status = z && seeds ? uvk_hidden(job->session, job->layer, z, err) : uvk_fail_memory(err, n * d * sizeof *z, "activations");
-    if (status == UVK_OK)
-        status = check_finite(job, z, n * d, err);
+    uvk_status status = UVK_OK;
     for (int t = 0; t < job->n_targets && status == UVK_OK; t++) {
         seed(job, z + (size_t)job->targets[t] * d, d, seeds + (size_t)t * d);
         status = check_seed(job, t, seeds + (size_t)t * d, d, err);
     }
+    return status;
+}
+
+/* Seeds of logprob: y is the next token of the sequence; the last position has none and takes the likeliest. */
+static uvk_status seeds_of_logits(uvk_job *job, float *seeds, uvk_error *err)
+{
+    uvk_session *s = job->session;
+    size_t bytes = (size_t)job->n_targets * sizeof(int32_t);
+    int32_t *next = malloc(bytes);
+    if (!next)
+        return uvk_fail_memory(err, bytes, "target ids");
+    for (int t = 0; t < job->n_targets; t++)
+        next[t] = (uint32_t)job->targets[t] + 1 < job->tokens ? s->ids[job->targets[t] + 1] : -1;
+    uvk_status status = uvk_head_gradients(s, job->targets, next, job->n_targets, seeds, err);
+    free(next);
+    return status;
+}
+
+uvk_status uvk_job_seeds(uvk_job *job, float **out, uvk_error *err)
+{
+    size_t n = job->tokens, d = (size_t)job->session->model->arch.width;
+    float *z = malloc(n * d * sizeof *z), *seeds = malloc((size_t)job->n_targets * d * sizeof *seeds);
+    uvk_status status = z && seeds ? uvk_hidden(job->session, job->layer, z, err) : uvk_fail_memory(err, n * d * sizeof *z, "activations");
+    if (status == UVK_OK)
+        status = check_finite(job, z, n * d, err);
+    if (status == UVK_OK)
+        status = job->scalar == UVK_LOGPROB ? seeds_of_logits(job, seeds, err) : seeds_of_latents(job, z, d, seeds, err);
     free(z);
     if (status) {
         free(seeds);

@@ -65,7 +65,7 @@ uvk_status uvk_download(uvk_context *ctx, const uvk_tensor *from, uint64_t first
 
 /* ---- Work ------------------------------------------------------------------------------------------------------------ */
 
-enum { UVK_MAX_BINDINGS = 8, UVK_MAX_CONSTANTS = 8, UVK_MAX_PUSH = 96 };
+enum { UVK_MAX_BINDINGS = 9, UVK_MAX_CONSTANTS = 8, UVK_MAX_PUSH = 96 };
 
 /* One operation over a number of workgroups. A kernel knows its place from one linear index (shaders/grid.glsl), so that this
  * can be folded into the device's grid and cut between any two workgroups. */
@@ -81,8 +81,8 @@ typedef struct uvk_dispatch {
 
 /* Records work; submits when enough has gathered. Nothing waits except for a free slot. */
 uvk_status uvk_dispatch_record(uvk_context *ctx, const uvk_dispatch *dispatch, uvk_error *err);
-/* Copies all rows of a tensor to one of the same shape. */
-uvk_status uvk_copy_record(uvk_context *ctx, const uvk_tensor *from, const uvk_tensor *to, uvk_error *err);
+/* Copies rows between tensors that are equally wide and not cut. */
+uvk_status uvk_copy_record(uvk_context *ctx, const uvk_tensor *from, uint64_t from_row, const uvk_tensor *to, uint64_t to_row, uint64_t rows, uvk_error *err);
 /* Submits what is recorded and waits for all of it. */
 uvk_status uvk_flush(uvk_context *ctx, uvk_error *err);
 

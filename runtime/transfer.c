@@ -92,13 +92,9 @@ uvk_status uvk_download(uvk_context *ctx, const uvk_tensor *from, uint64_t first
     return transfer(ctx, from, first_row, rows, NULL, to, err);
 }
 
-uvk_status uvk_copy_record(uvk_context *ctx, const uvk_tensor *from, const uvk_tensor *to, uvk_error *err)
+uvk_status uvk_copy_record(uvk_context *ctx, const uvk_tensor *from, uint64_t from_row, const uvk_tensor *to, uint64_t to_row, uint64_t rows, uvk_error *err)
 {
-    for (uint32_t p = 0; p < from->n_parts; p++) {
-        VkBufferCopy region = {.srcOffset = from->parts[p].offset, .dstOffset = to->parts[p].offset, .size = from->parts[p].size};
-        uvk_status status = record_copy(ctx, from->parts[p].buffer, to->parts[p].buffer, region, err);
-        if (status)
-            return status;
-    }
-    return UVK_OK;
+    VkDeviceSize row = from->cols * 4;
+    VkBufferCopy region = {.srcOffset = from->parts->offset + from_row * row, .dstOffset = to->parts->offset + to_row * row, .size = rows * row};
+    return record_copy(ctx, from->parts->buffer, to->parts->buffer, region, err);
 }

@@ -27,7 +27,21 @@ RANDOM_MODELS = [
     (9, 70, 5, 4, 40, "F32"),
     (12, 51, 3, 3, 33, "F32"),
 ]
-SCALARS, ORDERS = ("sum", "energy"), ("rollout", "formula")
+# family, layers, width, heads, key/value heads, tokens, dtype, and what its config.json says beside that. transformers writes the files.
+LLAMA3 = {"rope_type": "llama3", "rope_theta": 5e5, "factor": 8.0, "low_freq_factor": 1.0, "high_freq_factor": 4.0, "original_max_position_embeddings": 32}
+TEXT_MODELS = [
+    ("gpt2", 3, 55, 5, 5, 33, "float32", {}),
+    ("gpt2", 2, 36, 3, 3, 65, "float16", {"scale_attn_by_inverse_layer_idx": True, "activation_function": "relu"}),
+    ("llama", 4, 48, 4, 4, 37, "float32", {"tie_word_embeddings": True}),
+    ("llama", 3, 72, 6, 3, 40, "float16", {"attention_bias": True, "mlp_bias": True}),
+    ("llama", 5, 80, 8, 2, 70, "bfloat16", {"rope_parameters": LLAMA3}),
+    ("mistral", 4, 60, 6, 2, 45, "float32", {"sliding_window": 7}),
+    ("qwen2", 4, 56, 4, 1, 35, "bfloat16", {"tie_word_embeddings": True}),
+    ("qwen2", 4, 40, 4, 2, 41, "float32", {"use_sliding_window": True, "sliding_window": 5,
+                                          "layer_types": ["full_attention", "sliding_attention", "full_attention", "sliding_attention"]}),
+    ("qwen3", 3, 44, 4, 2, 50, "bfloat16", {"rope_parameters": {"rope_type": "linear", "rope_theta": 1e4, "factor": 2.0}}),
+]
+SCALARS, TEXT_SCALARS, ORDERS = ("sum", "energy"), ("sum", "energy", "logprob"), ("rollout", "formula")
 TRAINED = "models/vit-tiny-patch16-224"
 TRAINED_TOKENS = [0, 1, 50, 98, 141, 196]
 PHOTOS, PHOTO_TOKENS = 3, list(range(0, 197, 14))
@@ -47,12 +61,15 @@ def some_tokens(count):
 
 class Preparation:
     def __init__(self, work, reference, data):
-        global np, torch, ultra_ref
+        global np, torch, ultra_ref, hf_oracle
+        os.environ["HF_HUB_DISABLE_PROGRESS_BARS"] = "1"
+        os.environ["TQDM_DISABLE"] = "1"
         os.environ["OMP_NUM_THREADS"] = "1"  # matrices this small are slower on more, tenfold where others want the cores too
         sys.path.insert(0, reference)
         import numpy as np
         import torch
         import ultra_ref
+        import hf_oracle
         self.work, self.reference, self.data, self.cases = work, reference, data, []
 
     def reference_tool(self, tool, *arguments):
@@ -81,6 +98,40 @@ class Preparation:
                     self.add(self.rows(path, source, True, layer, tokens, scalar, order), kind="random", model=model,
                              input=f"{model}/input.npy", layer=layer, tokens=tokens, scalar=scalar, order=order)
 
+    def text_rows(self, run, layer, tokens, scalar, order, ids):
+        """As hf_oracle.explain, and for log p of the next token (of the likeliest at the end)."""
+        z, attention = run.z[layer - 1], list(run.out.attentions)[:layer - 1]
+        n, rows = z.shape[0], []
+        for t in tokens:
+            following = int(ids[t + 1]) if t + 1 < n else int(run.logits[t].argmax())
+            f = torch.log_softmax(run.logits[t], -1)[following] if scalar == "logprob" else hf_oracle.scalar_of(z[t], scalar)
+            gradients = torch.autograd.grad(f, attention, retain_graph=True, allow_unused=True)
+            maps = [(g * a.detach()).clamp(min=0)[0].mean(0) if g is not None else torch.zeros(n, n, dtype=z.dtype) for g, a in zip(gradients, attention)]
+            row = torch.zeros(n, dtype=z.dtype)
+            row[t] = 1
+            for m in (reversed(maps) if order == "rollout" else maps):
+                row = row + row @ m
+            rows.append(row)
+        return torch.stack(rows).numpy()
+
+    def text_model(self, index, family, layers, width, heads, kv, tokens, dtype, extra):
+        model = f"text{index}"
+        path = os.path.join(self.work, model)
+        self.reference_tool("hf_oracle.py", "make", family, path, "--layers", layers, "--dim", width, "--heads", heads, "--kv", kv,
+                            "--tokens", tokens, "--seed", index, "--dtype", dtype, "--extra", json.dumps(extra), *(["--shard", "60KB"] if dtype == "bfloat16" else []))
+        source = os.path.join(path, "input.npy")
+        ids, wanted = np.load(source), some_tokens(tokens)
+        exact, single = hf_oracle.Run(path, source, True), hf_oracle.Run(path, source, False)
+        np.save(os.path.join(path, "logits.npy"), exact.logits.detach().numpy())
+        self.cases.append(dict(kind="logits", model=model, input=f"{model}/input.npy", logits=f"{model}/logits.npy"))
+        for layer in some_layers(layers):
+            for scalar in TEXT_SCALARS if layer == layers + 1 else SCALARS:
+                for order in ORDERS if layer > 2 else ORDERS[:1]:
+                    rows = self.text_rows(exact, layer, wanted, scalar, order, ids)
+                    rough = self.text_rows(single, layer, wanted, scalar, order, ids)
+                    self.add(rows, kind="text", model=model, family=family, input=f"{model}/input.npy", layer=layer, tokens=wanted, scalar=scalar, order=order,
+                             torch_error=relative_error(rows.tolist(), rough.tolist(), wanted))
+
     def trained(self, photo, source):
         model = os.path.join(self.data, TRAINED)
         for layer in (2, 7, 13):
@@ -103,6 +154,8 @@ def prepare(work, reference, data):
     p = Preparation(work, reference, data)
     for index, spec in enumerate(RANDOM_MODELS):
         p.random_model(index, *spec)
+    for index, spec in enumerate(TEXT_MODELS):
+        p.text_model(index, *spec)
     folder = os.path.join(data, "images")
     photos = sorted(os.path.join(folder, name) for name in os.listdir(folder) if name.endswith(".jpg"))[:PHOTOS]
     sources = [p.photo(photo) for photo in photos]
@@ -172,6 +225,11 @@ def check_random(case, expected, found):
     return whole <= 2e-5 and row <= 2e-4, f"off by {whole:.1e} of the largest (2e-5 allowed), {row:.1e} of a row's own (2e-4)"
 
 
+def check_text(case, expected, found):
+    passed, words = check_random(case, expected, found)
+    return passed, f"{words}; torch float32 is off by {case['torch_error']:.1e}"
+
+
 def check_trained(case, expected, found):
     error, torch_error = relative_error(expected, found, case["tokens"]), case["torch_error"]
     return error <= 4 * torch_error, f"off by {error:.1e} of the largest, torch float32 by {torch_error:.1e} (4 times that allowed)"
@@ -184,16 +242,47 @@ def check_photo(case, expected, found):
     return mean >= 0.999, f"Spearman {mean:.5f} in the mean (0.999 wanted), {min(values):.5f} at least"
 
 
-def program_rows(program, work, case, out):
-    command = [program, "explain", "--model", os.path.join(work, case["model"]), os.path.join(work, case["input"]), "--layer", str(case["layer"]),
-               "--tokens", ",".join(map(str, case["tokens"])), "--scalar", case["scalar"], "--order", case["order"], "--out", out, "--quiet"]
+def run_program(program, work, case, *flags):
+    command = [program, "explain", "--model", os.path.join(work, case["model"]), os.path.join(work, case["input"]), *flags, "--quiet"]
     ran = subprocess.run(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
     if ran.returncode:
         raise RuntimeError(f"exit {ran.returncode}: {ran.stderr.strip()}")
+
+
+def program_rows(program, work, case, out):
+    run_program(program, work, case, "--layer", str(case["layer"]), "--tokens", ",".join(map(str, case["tokens"])), "--scalar", case["scalar"],
+                "--order", case["order"], "--out", out)
     return read_npy(out)
 
 
+def read_safetensor(path, name):
+    """A two-dimensional float32 tensor as a list of rows."""
+    with open(path, "rb") as file:
+        content = file.read()
+    end = 8 + int.from_bytes(content[:8], "little")
+    entry = json.loads(content[8:end])[name]
+    assert entry["dtype"] == "F32"
+    first, last = entry["data_offsets"]
+    values, width = array.array("f", content[end + first:end + last]), entry["shape"][1]
+    return [list(values[i:i + width]) for i in range(0, len(values), width)]
+
+
+def check_logits(program, work, case, out):
+    expected = read_npy(os.path.join(work, case["logits"]))
+    try:
+        run_program(program, work, case, "--tokens", "0", "--dump-hidden", out)
+    except RuntimeError as problem:
+        return False, str(problem)
+    found = read_safetensor(out, "logits")
+    if [len(row) for row in found] != [len(row) for row in expected]:
+        return False, "logits of another shape"
+    worst = max(abs(x - y) for e, f in zip(expected, found) for x, y in zip(e, f))
+    return worst <= 1e-4, f"logits off by {worst:.1e} (1e-4 allowed), the largest is {max(abs(x) for row in expected for x in row):.1f}"
+
+
 def check(program, work, case, out):
+    if case["kind"] == "logits":
+        return check_logits(program, work, case, out + ".safetensors")
     expected = read_npy(os.path.join(work, case["rows"]))
     try:
         found = program_rows(program, work, case, out)
@@ -203,7 +292,12 @@ def check(program, work, case, out):
         return False, f"{len(found)} rows, {len(expected)} expected, or of another length"
     if not all(math.isfinite(x) for row in found for x in row):
         return False, "a row is not finite"
-    return {"random": check_random, "trained": check_trained, "photo": check_photo}[case["kind"]](case, expected, found)
+    return {"random": check_random, "text": check_text, "trained": check_trained, "photo": check_photo}[case["kind"]](case, expected, found)
+
+
+def describe(case):
+    name = f"{os.path.basename(case['model'])} {case.get('family', os.path.basename(case['input']))}"
+    return name if case["kind"] == "logits" else f"{name} layer {case['layer']} {case['scalar']} {case['order']}, {len(case['tokens'])} targets"
 
 
 def compare(work, program):
@@ -214,8 +308,7 @@ def compare(work, program):
         for case in cases:
             passed, words = check(program, work, case, os.path.join(folder, "rows.npy"))
             failed += not passed
-            print(f"{'ok' if passed else 'FAILED'}: {os.path.basename(case['model'])} {os.path.basename(case['input'])} layer {case['layer']} "
-                  f"{case['scalar']} {case['order']}, {len(case['tokens'])} targets: {words}", flush=True)
+            print(f"{'ok' if passed else 'FAILED'}: {describe(case)}: {words}", flush=True)
     print(f"{len(cases) - failed} passed, {failed} failed")
     return 1 if failed or not cases else 0
 

@@ -1,0 +1,124 @@
+/* Room for the forward pass. Images all have one size; texts do not, so the room grows with the longest. */
+#include "session.h"
+
+#include <stdlib.h>
+
+/* Columns of the hidden layer's derivatives. */
+static uint64_t slope_width(const uvk_arch *a)
+{
+    return (uint64_t)a->mlp_width * (a->gated ? 2 : 1);
+}
+
+static uvk_status declare_block(uvk_pool *p, const uvk_arch *a, uint64_t n, bool own_slope, uvk_block_activations *b, uvk_error *err)
+{
+    uvk_attention_shape shape = uvk_arch_attention(a, 1, (uint32_t)n);
+    uint64_t d = (uint64_t)a->width, qkv = uvk_qkv_width(&shape), h = shape.heads;
+    const struct { uvk_tensor *tensor; uint64_t cols; } list[] = {
+        {&b->z, d}, {&b->norm1_stats, 2}, {&b->qkv, qkv}, {&b->attention_stats, 2 * h}, {&b->o, h * shape.head_dim}, {&b->middle, d}, {&b->norm2_stats, 2},
+        {&b->raw, a->head_norm ? qkv : 0}, {&b->head_stats, a->head_norm ? h + shape.kv_heads : 0}, {&b->slope, own_slope ? slope_width(a) : 0},
+    };
+    uvk_status status = UVK_OK;
+    for (size_t i = 0; i < sizeof list / sizeof *list && status == UVK_OK; i++)
+        if (list[i].cols)
+            status = uvk_pool_add(p, list[i].tensor, n, list[i].cols, true, err);
+    return status;
+}
+
+static uvk_status declare_shared(uvk_pool *p, const uvk_arch *a, uint64_t n, bool own_slopes, uvk_activations *out, uvk_error *err)
+{
+    uint64_t d = (uint64_t)a->width, patches = (uint64_t)uvk_arch_grid_rows(a) * (uint64_t)uvk_arch_grid_cols(a);
+    uint64_t pixels = (uint64_t)a->channels * (uint64_t)a->patch * (uint64_t)a->patch;
+    const struct { uvk_tensor *tensor; uint64_t rows, cols; } list[] = {
+        {&out->z_last, n, d}, {&out->normed, n, d}, {&out->hidden, n, (uint64_t)a->mlp_width}, {&out->patches, patches, pixels},
+        {&out->rope, n, a->rotary ? (uint64_t)a->head_dim : 0}, {&out->slope, n, own_slopes ? 0 : slope_width(a)},
+    };
+    uvk_status status = UVK_OK;
+    for (size_t i = 0; i < sizeof list / sizeof *list && status == UVK_OK; i++)
+        if (list[i].rows && list[i].cols)
+            status = uvk_pool_add(p, list[i].tensor, list[i].rows, list[i].cols, true, err);
+    return status;
+}
+
+/* Declares everything in a pool of its own. out is released by release_activations, also after a failure. */
+static uvk_status declare(uvk_context *ctx, const uvk_arch *a, uint32_t tokens, bool own_slopes, uvk_activations *out, uvk_error *err)
+{
+    uvk_status status;
+    *out = (uvk_activations){.capacity = tokens};
+    if (!(out->blocks = calloc((size_t)a->layers, sizeof *out->blocks)))
+        return uvk_fail_memory(err, (size_t)a->layers * sizeof *out->blocks, "activations");
+    if ((status = uvk_pool_create(ctx, "the forward pass", &out->pool, err)) || (status = declare_shared(out->pool, a, tokens, own_slopes, out, err)))
+        return status;
+    for (int i = 0; i < a->layers && status == UVK_OK; i++)
+        status = declare_block(out->pool, a, tokens, own_slopes, &out->blocks[i], err);
+    return status;
+}
+
+static void release(uvk_activations *a)
+{
+    uvk_pool_free(a->pool);
+    free(a->blocks);
+    *a = (uvk_activations){0};
+}
+
+/* Bytes of the budget that are free once the present room is given back. */
+static uint64_t available(const uvk_session *s)
+{
+    uint64_t budget = uvk_context_budget(s->ctx), used = uvk_context_used(s->ctx), room = s->activations.pool ? uvk_pool_bytes(s->activations.pool) : 0;
+    return budget + room > used ? budget + room - used : 0;
+}
+
+/* The slopes are the largest part of what is kept, and the cheapest to rebuild: each block has its own only where that leaves
+ * half of the free budget to the backward pass. */
+static uvk_status declare_fitting(const uvk_session *s, uint32_t tokens, uvk_activations *out, uvk_error *err)
+{
+    uvk_status status = declare(s->ctx, &s->model->arch, tokens, true, out, err);
+    if (status || uvk_pool_bytes(out->pool) <= available(s) / 2)
+        return status;
+    release(out);
+    return declare(s->ctx, &s->model->arch, tokens, false, out, err);
+}
+
+uvk_status uvk_session_forward_bytes(const uvk_session *s, uint32_t tokens, uint64_t *bytes, uint64_t *left, uvk_error *err)
+{
+    uvk_activations planned = {0};
+    uvk_status status = UVK_OK;
+    if (tokens > s->activations.capacity)
+        status = declare_fitting(s, tokens, &planned, err);
+    if (status == UVK_OK) {
+        *bytes = uvk_pool_bytes(planned.pool ? planned.pool : s->activations.pool);
+        *left = available(s) > *bytes ? available(s) - *bytes : 0;
+    }
+    release(&planned);
+    return status;
+}
+
+/* Rotary positions, from the host: a device's sine is too coarse. */
+static uvk_status upload_rope(uvk_session *s, uvk_error *err)
+{
+    const uvk_tensor *rope = &s->activations.rope;
+    if (!uvk_present(rope))
+        return UVK_OK;
+    size_t bytes = (size_t)(rope->rows * rope->cols) * sizeof(float);
+    float *table = malloc(bytes);
+    if (!table)
+        return uvk_fail_memory(err, bytes, "rotary positions");
+    uvk_rope_table(&s->model->arch.rope, (int)rope->rows, (int)rope->cols, table);
+    uvk_status status = uvk_upload(s->ctx, rope, 0, rope->rows, table, err);
+    free(table);
+    return status;
+}
+
+uvk_status uvk_session_reserve(uvk_session *s, uint32_t tokens, uvk_error *err)
+{
+    if (tokens <= s->activations.capacity)
+        return UVK_OK;
+    uvk_activations *room = &s->activations;
+    s->tokens = 0;
+    release(room);
+    uvk_status status = declare_fitting(s, tokens, room, err);
+    if (status == UVK_OK && (status = uvk_pool_commit(room->pool, err)) == UVK_OK)
+        status = upload_rope(s, err);
+    if (status)
+        release(room);
+    return status;
+}
