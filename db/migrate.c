@@ -9,6 +9,7 @@ const uvk_schema_step *uvk_schema_steps(int *n)
 {
     static const uvk_schema_step steps[] = {
         {uvk_schema_1, NULL},
+        {uvk_schema_2, uvk_schema_2_shown},
     };
     *n = sizeof steps / sizeof *steps;
     return steps;

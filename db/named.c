@@ -1,8 +1,30 @@
 /* Queries with a name. A parameter in [] may be left out and is NULL then. */
 #include "query.h"
+#include "schema.h"
 
 #include <stdio.h>
 #include <string.h>
+
+/* The latest run that has contribution scores of an input. */
+#define CHOSEN_SUMMARY \
+    "WITH chosen AS (" \
+    "SELECT c.run_id, c.sequence_id FROM input AS i CROSS JOIN sequence AS q ON q.input_id = i.id CROSS JOIN tcs AS c ON c.sequence_id = q.id " \
+    "WHERE (i.name = :input OR i.path = :input) AND (:run IS NULL OR c.run_id = :run) ORDER BY c.run_id DESC LIMIT 1) "
+
+/* The latest run that has maps of a word of a summary, and that word: by its text, where several are alike the first; or by its
+ * number. */
+#define CHOSEN_WORD \
+    "WITH chosen AS (" \
+    "SELECT p.run_id, q.id AS sequence_id, w.idx AS word_idx, w.text FROM input AS i CROSS JOIN sequence AS q ON q.input_id = i.id" \
+    " CROSS JOIN word AS w ON w.sequence_id = q.id AND w.role = 'summary' AND (lower(w.text) = lower(:word) OR w.idx = :word)" \
+    " CROSS JOIN token AS t ON t.sequence_id = q.id AND t.word_idx = w.idx" \
+    " CROSS JOIN map AS p ON p.sequence_id = q.id AND p.output_idx = t.idx " \
+    "WHERE (i.name = :input OR i.path = :input) AND (:run IS NULL OR p.run_id = :run) " \
+    "ORDER BY p.run_id DESC, lower(w.text) = lower(:word) DESC, w.idx LIMIT 1)," \
+    " chosen_map AS (" \
+    "SELECT p.id, p.run_id, p.sequence_id, h.word_idx, h.text, count(*) OVER () AS n FROM chosen AS h" \
+    " CROSS JOIN map AS p ON p.sequence_id = h.sequence_id AND p.run_id = h.run_id" \
+    " CROSS JOIN token AS t ON t.sequence_id = p.sequence_id AND t.idx = p.output_idx AND t.word_idx = h.word_idx) "
 
 static const uvk_db_named queries[] = {
     {"top-sources", "the source patches or tokens that most explain one target of an input (its own token left out)",
@@ -19,6 +41,37 @@ static const uvk_db_named queries[] = {
      " c.source_text, c.score, c.share "
      "FROM target CROSS JOIN v_contribution AS c ON c.map_id = target.id WHERE c.source_idx <> c.target_idx "
      "ORDER BY rank LIMIT coalesce(:top, 10)"},
+
+    {"top-words", "the words of the context that contributed most to one word of the summary (mean over the pieces of that word)",
+     "input word [run] [top=10]",
+     CHOSEN_WORD
+     "SELECT row_number() OVER (ORDER BY sum(c.score) DESC, w.idx) AS rank, m.run_id, m.word_idx AS summary_word_idx, m.text AS summary_word,"
+     " w.idx AS word_idx, w.text AS word, w.sentence, w.char_start, w.char_end,"
+     " sum(c.score) / m.n AS score_sum, max(c.score) AS score_max "
+     "FROM chosen_map AS m CROSS JOIN v_context_contribution AS c ON c.map_id = m.id"
+     " CROSS JOIN word AS w ON w.sequence_id = m.sequence_id AND w.idx = c.source_word_idx "
+     "GROUP BY w.idx ORDER BY rank LIMIT coalesce(:top, 10)"},
+
+    {"tcs-words", "the words of a text by what they contributed to its whole summary (token contribution scores)",
+     "input [run] [top=20]",
+     CHOSEN_SUMMARY
+     "SELECT row_number() OVER (ORDER BY sum(c.score) DESC, w.idx) AS rank, h.run_id, w.idx AS word_idx, w.text AS word, w.sentence,"
+     " w.char_start, w.char_end, sum(c.score) AS score_sum, max(c.score) AS score_max, sum(c.share) AS share "
+     "FROM chosen AS h CROSS JOIN tcs AS c ON c.run_id = h.run_id AND c.sequence_id = h.sequence_id"
+     " CROSS JOIN token AS t ON t.sequence_id = c.sequence_id AND t.idx = c.source_idx"
+     " CROSS JOIN word AS w ON w.sequence_id = t.sequence_id AND w.idx = t.word_idx "
+     "GROUP BY w.idx ORDER BY rank LIMIT coalesce(:top, 20)"},
+
+    {"sentences", "the sentences of a text by what they contributed to its whole summary, with the text of each",
+     "input [run]",
+     CHOSEN_SUMMARY
+     "SELECT row_number() OVER (ORDER BY sum(c.score) DESC) AS rank, h.run_id, " UVK_SENTENCE_OF_T " AS sentence, count(*) AS tokens,"
+     " sum(c.score) AS score_sum, max(c.score) AS score_max, sum(c.share) AS share,"
+     " trim(substr(i.text, 1 + min(t.char_start), max(t.char_end) - min(t.char_start)), char(9, 10, 13, 32)) AS text "
+     "FROM chosen AS h CROSS JOIN sequence AS q ON q.id = h.sequence_id CROSS JOIN input AS i ON i.id = q.input_id"
+     " CROSS JOIN tcs AS c ON c.run_id = h.run_id AND c.sequence_id = h.sequence_id"
+     " CROSS JOIN token AS t ON t.sequence_id = c.sequence_id AND t.idx = c.source_idx "
+     "GROUP BY sentence ORDER BY rank"},
 
     {"runs", "every run: what it did, with which model, how far it got",
      "",
@@ -70,7 +123,7 @@ const uvk_db_named *uvk_db_named_queries(int *n)
 
 static uvk_status find_query(const char *name, const uvk_db_named **out, uvk_error *err)
 {
-    char known[256] = "";
+    char known[512] = "";
     for (int i = 0; i < N_QUERIES; i++) {
         if (strcmp(queries[i].name, name) == 0) {
             *out = &queries[i];

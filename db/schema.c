@@ -1,4 +1,4 @@
-/* Version 1 of the database. Table and column names are published (README, INTERFACE): they may be added to, not changed. */
+/* Version 1 of the database. Table and column names are published: later versions add to them and change none. */
 #include "schema.h"
 
 /* What was explained, by what, and when. */

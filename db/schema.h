@@ -20,5 +20,12 @@ uvk_status uvk_schema_migrate(uvk_db *db, const uvk_schema_step *steps, int n, u
 uvk_status uvk_schema_show(uvk_db *db, const uvk_schema_step *steps, int n, uvk_error *err);
 
 extern const char *const uvk_schema_1[]; /* version 0, an empty file, to 1 */
+extern const char *const uvk_schema_2[], *const uvk_schema_2_shown[];
+
+/* SQL: the sentence of the context that token t stands in, punctuation included: that of the last word that begins before its
+ * end. What stands before the first word belongs to the first sentence. */
+#define UVK_SENTENCE_OF_T \
+    "coalesce((SELECT w.sentence FROM word AS w WHERE w.sequence_id = t.sequence_id AND w.role = 'context'" \
+    " AND w.char_start < t.char_end ORDER BY w.char_start DESC LIMIT 1), 0)"
 
 #endif

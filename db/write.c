@@ -23,7 +23,7 @@ static uvk_status put_input(uvk_db *db, const uvk_db_input *input, int64_t *id, 
         id, err);
 }
 
-/* ---- Sequence and tokens -------------------------------------------------------------------------------------------- */
+/* ---- Sequence, tokens, words -------------------------------------------------------------------------------------------- */
 
 static uvk_status insert_token(uvk_db *db, int64_t sequence_id, int idx, const uvk_db_token *token, uvk_error *err)
 {
@@ -38,6 +38,15 @@ static uvk_status insert_token(uvk_db *db, int64_t sequence_id, int idx, const u
         err);
 }
 
+static uvk_status insert_word(uvk_db *db, int64_t sequence_id, int idx, const uvk_db_word *word, uvk_error *err)
+{
+    return uvk_sql_run(db,
+        "INSERT INTO word (sequence_id, idx, role, sentence, char_start, char_end, text) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)",
+        UVK_VALUES(uvk_sql_int(sequence_id), uvk_sql_int(idx), uvk_sql_text(word->role), uvk_sql_int(word->sentence),
+                   uvk_sql_index(word->char_start), uvk_sql_index(word->char_end), uvk_sql_text(word->text)),
+        err);
+}
+
 static uvk_status insert_sequence(uvk_db *db, const uvk_db_result *result, int64_t input_id, int64_t *id, uvk_error *err)
 {
     const uvk_db_sequence *sequence = &result->sequence;
@@ -48,6 +57,8 @@ static uvk_status insert_sequence(uvk_db *db, const uvk_db_result *result, int64
         id, err);
     for (int i = 0; !status && i < sequence->n_tokens; i++)
         status = insert_token(db, *id, i, &sequence->tokens[i], err);
+    for (int i = 0; !status && i < sequence->n_words; i++)
+        status = insert_word(db, *id, i, &sequence->words[i], err);
     return status;
 }
 
@@ -74,14 +85,14 @@ static int descending(const void *a, const void *b)
     return (x < y) - (x > y);
 }
 
-static selection select_top(const uvk_db_map *map, int top, float *scratch)
+/* scores: of the n sources, sorted on return. */
+static selection select_top(float *scores, int n, int top)
 {
-    if (top >= map->n_scores)
+    if (top >= n)
         return (selection){.threshold = -INFINITY};
-    memcpy(scratch, map->scores, (size_t)map->n_scores * sizeof *scratch);
-    qsort(scratch, (size_t)map->n_scores, sizeof *scratch, descending);
-    selection s = {.threshold = scratch[top - 1]};
-    for (int i = top - 1; i >= 0 && scratch[i] == s.threshold; i--)
+    qsort(scores, (size_t)n, sizeof *scores, descending);
+    selection s = {.threshold = scores[top - 1]};
+    for (int i = top - 1; i >= 0 && scores[i] == s.threshold; i--)
         s.n_equal++;
     return s;
 }
@@ -91,21 +102,33 @@ static bool keeps(selection *s, float score)
     return score > s->threshold || (score == s->threshold && s->n_equal-- > 0);
 }
 
+typedef struct writer {
+    const uvk_db_result *result;
+    int64_t run_id, sequence_id;
+    int *sources;         /* the tokens that are no special ones */
+    int n_sources, top;   /* top: how many of them a map keeps */
+    unsigned char *bytes; /* one row as it is stored */
+    float *scratch;       /* one map's scores, to be sorted */
+} writer;
+
 /* The bulk of what is written: the statement is bound by hand, map_id once. Ascending idx, so that rows are appended. */
-static uvk_status insert_contributions(uvk_db *db, int64_t map_id, const uvk_db_map *map, int top, float *scratch, uvk_error *err)
+static uvk_status insert_contributions(uvk_db *db, int64_t map_id, const writer *w, const float *scores, uvk_error *err)
 {
     sqlite3_stmt *insert;
     uvk_status status = uvk_sql_prepare(db, "INSERT INTO contribution (map_id, source_idx, score) VALUES (?1, ?2, ?3)", &insert, err);
     if (status)
         return status;
-    selection kept = select_top(map, top, scratch);
+    for (int i = 0; i < w->n_sources; i++)
+        w->scratch[i] = scores[w->sources[i]];
+    selection kept = select_top(w->scratch, w->n_sources, w->top);
     int code = sqlite3_bind_int64(insert, 1, map_id);
-    for (int i = 0; i < map->n_scores && code == SQLITE_OK; i++) {
-        if (!keeps(&kept, map->scores[i]))
+    for (int i = 0; i < w->n_sources && code == SQLITE_OK; i++) {
+        float score = scores[w->sources[i]];
+        if (!keeps(&kept, score))
             continue;
-        code = sqlite3_bind_int(insert, 2, map->first_source + i);
+        code = sqlite3_bind_int(insert, 2, w->sources[i]);
         if (code == SQLITE_OK)
-            code = sqlite3_bind_double(insert, 3, (double)map->scores[i]);
+            code = sqlite3_bind_double(insert, 3, (double)score);
         if (code == SQLITE_OK)
             code = sqlite3_step(insert) == SQLITE_DONE ? sqlite3_reset(insert) : SQLITE_ERROR;
     }
@@ -116,14 +139,6 @@ static uvk_status insert_contributions(uvk_db *db, int64_t map_id, const uvk_db_
 }
 
 /* ---- Maps ----------------------------------------------------------------------------------------------------------- */
-
-typedef struct writer {
-    const uvk_db_result *result;
-    int64_t run_id, sequence_id;
-    int top;              /* sources a map keeps */
-    unsigned char *bytes; /* one row as it is stored */
-    float *scratch;       /* one map's scores, to be sorted */
-} writer;
 
 static bool all_finite(const float *values, int n)
 {
@@ -143,75 +158,137 @@ static void to_little_endian(const float *values, int n, unsigned char *bytes)
     }
 }
 
+static bool has_role(const uvk_db_token *token, const char *role)
+{
+    return token->role && strcmp(token->role, role) == 0;
+}
+
+/* NaN where the sequence has no context. */
+static void context_range(const uvk_db_sequence *sequence, const float *scores, double *low, double *high)
+{
+    *low = *high = (double)NAN;
+    for (int i = 0; i < sequence->n_tokens; i++)
+        if (has_role(&sequence->tokens[i], "context")) {
+            *low = scores[i] > *low ? *low : (double)scores[i];
+            *high = scores[i] < *high ? *high : (double)scores[i];
+        }
+}
+
+static uvk_status check_map(const writer *w, const uvk_db_map *map, uvk_error *err)
+{
+    const char *name = w->result->input.name ? w->result->input.name : "input";
+    int n = w->result->sequence.n_tokens;
+    if (!all_finite(map->row, n) || !all_finite(map->scores, n))
+        return uvk_fail(err, UVK_FAILED, "%s: the explanation of token %d is not finite", name, map->target);
+    if (map->output >= n) /* a column that was added later cannot have the foreign key */
+        return uvk_fail(err, UVK_FAILED, "%s: the explanation of token %d stands for token %d of %d", name, map->target, map->output, n);
+    return UVK_OK;
+}
+
 static uvk_status write_map(uvk_db *db, const writer *w, const uvk_db_map *map, uvk_error *err)
 {
-    const char *name = w->result->input.name;
     int n = w->result->sequence.n_tokens;
     int64_t id = 0;
-    if (!all_finite(map->row, n) || !all_finite(map->scores, map->n_scores))
-        return uvk_fail(err, UVK_FAILED, "%s: the explanation of token %d is not finite", name ? name : "input", map->target);
+    double low, high;
+    uvk_status status = check_map(w, map, err);
+    if (status)
+        return status;
     to_little_endian(map->row, n, w->bytes);
-    uvk_status status = uvk_sql_get(db,
+    context_range(&w->result->sequence, map->scores, &low, &high);
+    status = uvk_sql_get(db,
         "INSERT INTO map (run_id, sequence_id, target_idx, n_sources, n_visible, score_min, score_max, score_sum, self_score,"
-        " special_share, entropy, gini, effective_tokens, top10_share, locality, scores)"
-        " VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16) RETURNING id",
+        " special_share, entropy, gini, effective_tokens, top10_share, locality, scores, output_idx, context_min, context_max)"
+        " VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19) RETURNING id",
         UVK_VALUES(uvk_sql_int(w->run_id), uvk_sql_int(w->sequence_id), uvk_sql_int(map->target), uvk_sql_int(map->n_sources),
                    uvk_sql_int(map->n_visible), uvk_sql_real(map->score_min), uvk_sql_real(map->score_max),
                    uvk_sql_real(map->score_sum), uvk_sql_real(map->self_score), uvk_sql_real(map->special_share),
                    uvk_sql_real(map->entropy), uvk_sql_real(map->gini), uvk_sql_real(map->effective_tokens),
-                   uvk_sql_real(map->top10_share), uvk_sql_real(map->locality), uvk_sql_blob(w->bytes, (size_t)n * 4)),
+                   uvk_sql_real(map->top10_share), uvk_sql_real(map->locality), uvk_sql_blob(w->bytes, (size_t)n * 4),
+                   uvk_sql_index(map->output), uvk_sql_real(low), uvk_sql_real(high)),
         &id, err);
-    return status ? status : insert_contributions(db, id, map, w->top, w->scratch, err);
+    return status ? status : insert_contributions(db, id, w, map->scores, err);
 }
 
-static int most_scores(const uvk_db_result *result)
+static int64_t rows_kept(const writer *w)
 {
-    int most = 0;
-    for (int i = 0; i < result->n_maps; i++)
-        most = result->maps[i].n_scores > most ? result->maps[i].n_scores : most;
-    return most;
-}
-
-static int64_t rows_kept(const uvk_db_result *result, int top)
-{
-    int64_t rows = 0;
-    for (int i = 0; i < result->n_maps; i++)
-        rows += result->maps[i].n_scores < top ? result->maps[i].n_scores : top;
-    return rows;
+    return (int64_t)w->result->n_maps * (w->n_sources < w->top ? w->n_sources : w->top);
 }
 
 /* Decided for an input as a whole, from what the run holds by then: an interrupted and resumed run decides the same. */
-static uvk_status decide_top(uvk_db *db, const uvk_db_result *result, int *top, uvk_error *err)
+static uvk_status decide_top(uvk_db *db, writer *w, uvk_error *err)
 {
     int64_t held = 0;
-    *top = result->top > 0 ? result->top : INT32_MAX;
-    if (result->top != 0)
+    int asked = w->result->top;
+    w->top = asked > 0 ? asked : INT32_MAX;
+    if (asked != 0)
         return UVK_OK;
-    uvk_status status = uvk_sql_get(db, "SELECT contributions FROM run WHERE id = ?1", UVK_VALUES(uvk_sql_int(result->run_id)), &held, err);
-    if (held + rows_kept(result, *top) > ALL_ROWS_LIMIT)
-        *top = ROWS_BEYOND;
+    uvk_status status = uvk_sql_get(db, "SELECT contributions FROM run WHERE id = ?1", UVK_VALUES(uvk_sql_int(w->run_id)), &held, err);
+    if (held + rows_kept(w) > ALL_ROWS_LIMIT)
+        w->top = ROWS_BEYOND;
     return status;
+}
+
+static uvk_status start_writer(writer *w, uvk_error *err)
+{
+    const uvk_db_sequence *sequence = &w->result->sequence;
+    size_t n = (size_t)sequence->n_tokens + 1;
+    w->sources = malloc(n * sizeof *w->sources);
+    w->bytes = malloc(n * 4);
+    w->scratch = malloc(n * sizeof *w->scratch);
+    if (!w->sources || !w->bytes || !w->scratch)
+        return uvk_fail_memory(err, n * 12, "a map");
+    for (int i = 0; i < sequence->n_tokens; i++)
+        if (!sequence->tokens[i].kind || strcmp(sequence->tokens[i].kind, "special") != 0)
+            w->sources[w->n_sources++] = i;
+    return UVK_OK;
 }
 
 static uvk_status write_maps(uvk_db *db, const uvk_db_result *result, int64_t sequence_id, uvk_error *err)
 {
     writer w = {.result = result, .run_id = result->run_id, .sequence_id = sequence_id};
-    uvk_status status = decide_top(db, result, &w.top, err);
-    if (status)
-        return status;
-    size_t row_size = (size_t)result->sequence.n_tokens * 4 + 1, scratch_size = (size_t)most_scores(result) * sizeof(float) + 1;
-    w.bytes = malloc(row_size);
-    w.scratch = malloc(scratch_size);
-    if (!w.bytes || !w.scratch)
-        status = uvk_fail_memory(err, row_size + scratch_size, "a map");
+    uvk_status status = start_writer(&w, err);
+    if (!status)
+        status = decide_top(db, &w, err);
     for (int i = 0; !status && i < result->n_maps; i++)
         status = write_map(db, &w, &result->maps[i], err);
+    if (!status)
+        status = uvk_sql_run(db, "UPDATE run SET contributions = contributions + ?2 WHERE id = ?1",
+            UVK_VALUES(uvk_sql_int(result->run_id), uvk_sql_int(rows_kept(&w))), err);
+    free(w.sources);
     free(w.bytes);
     free(w.scratch);
-    if (status)
-        return status;
-    return uvk_sql_run(db, "UPDATE run SET contributions = contributions + ?2 WHERE id = ?1",
-        UVK_VALUES(uvk_sql_int(result->run_id), uvk_sql_int(rows_kept(result, w.top))), err);
+    return status;
+}
+
+/* ---- What a summary as a whole came from, and how good that is ------------------------------------------------------- */
+
+static uvk_status write_tcs(uvk_db *db, const uvk_db_result *result, int64_t sequence_id, uvk_error *err)
+{
+    const uvk_db_sequence *sequence = &result->sequence;
+    uvk_status status = UVK_OK;
+    if (result->tcs && !(all_finite(result->tcs, sequence->n_tokens) && all_finite(result->tcs_share, sequence->n_tokens)))
+        return uvk_fail(err, UVK_FAILED, "%s: a contribution score is not finite", result->input.name ? result->input.name : "input");
+    for (int i = 0; !status && result->tcs && i < sequence->n_tokens; i++)
+        if (has_role(&sequence->tokens[i], "context"))
+            status = uvk_sql_run(db, "INSERT INTO tcs (run_id, sequence_id, source_idx, score, share) VALUES (?1, ?2, ?3, ?4, ?5)",
+                UVK_VALUES(uvk_sql_int(result->run_id), uvk_sql_int(sequence_id), uvk_sql_int(i), uvk_sql_real((double)result->tcs[i]),
+                           uvk_sql_real((double)result->tcs_share[i])),
+                err);
+    return status;
+}
+
+static uvk_status write_metrics(uvk_db *db, const uvk_db_result *result, int64_t sequence_id, uvk_error *err)
+{
+    uvk_status status = UVK_OK;
+    for (int i = 0; !status && i < result->n_metrics; i++) {
+        const uvk_db_metric *m = &result->metrics[i];
+        status = uvk_sql_run(db,
+            "INSERT INTO metric (run_id, sequence_id, target_idx, name, method, k, value) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)",
+            UVK_VALUES(uvk_sql_int(result->run_id), uvk_sql_int(sequence_id), uvk_sql_index(m->target), uvk_sql_text(m->name),
+                       uvk_sql_text(m->method), uvk_sql_real(m->k), uvk_sql_real(m->value)),
+            err);
+    }
+    return status;
 }
 
 /* ---- One input ------------------------------------------------------------------------------------------------------ */
@@ -253,6 +330,10 @@ static uvk_status write_all(uvk_db *db, const uvk_db_result *result, uvk_error *
         status = put_sequence(db, result, input_id, &sequence_id, err);
     if (!status)
         status = write_maps(db, result, sequence_id, err);
+    if (!status)
+        status = write_tcs(db, result, sequence_id, err);
+    if (!status)
+        status = write_metrics(db, result, sequence_id, err);
     if (!status)
         status = uvk_discard_sequences(db, input_id, err);
     if (!status)

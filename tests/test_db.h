@@ -133,7 +133,7 @@ static inline sample *make_sample(int64_t run_id, int64_t model_id, const char *
     for (int k = 0; k < n_maps; k++) {
         for (int j = 0; j < n; j++)
             s->rows[k][j] = (float)((j * 37 + k * 11) % 101) / 7.0f;
-        s->maps[k] = (uvk_db_map){.target = k + 1, .row = s->rows[k], .scores = s->rows[k] + 1, .first_source = 1, .n_scores = n - 1,
+        s->maps[k] = (uvk_db_map){.target = k + 1, .output = -1, .row = s->rows[k], .scores = s->rows[k],
             .n_sources = n - 1, .n_visible = n - 1, .score_max = 100.0 / 7, .score_sum = 700, .self_score = 1, .special_share = 0.125,
             .entropy = 0.5 + k * 0.001, .gini = 0.25, .effective_tokens = 8, .top10_share = 0.3, .locality = (double)NAN};
     }

@@ -133,7 +133,7 @@ static void pruning_leaves_nothing_of_a_run_and_all_of_others(void **state)
     assert_ok(uvk_db_write_failure(db, one, &missing, "failed", "no such file", &err), &err);
     fill_the_rest(t->path, one);
     fill_the_rest(t->path, two);
-    run_plain(t->path, "INSERT INTO word VALUES (1, 0, 0, 0, 3, 'cat')");
+    run_plain(t->path, "INSERT INTO word VALUES (1, 0, 0, 0, 3, 'cat', 'context')");
 
     assert_fails(uvk_db_prune(db, 99, &err), &err, UVK_BAD_INPUT, "no run 99");
     assert_ok(uvk_db_prune(db, one, &err), &err);

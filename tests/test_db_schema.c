@@ -14,8 +14,8 @@ static const struct { const char *table, *columns; } promised[] = {
     {"run_input", "run_id input_id status error device seconds_forward seconds_backward gflop peak_bytes"},
     {"sequence", "id model_id input_id key text_out params"},
     {"token", "sequence_id idx side kind role word_idx text grid_row grid_col x0 y0 x1 y1 char_start char_end"},
-    {"word", "sequence_id idx sentence char_start char_end text"},
-    {"map", "id run_id sequence_id target_idx n_sources n_visible score_min score_max score_sum self_score special_share entropy gini "
+    {"word", "sequence_id idx role sentence char_start char_end text"},
+    {"map", "id run_id sequence_id target_idx output_idx n_sources n_visible score_min score_max score_sum self_score special_share entropy gini "
             "effective_tokens top10_share locality scores"},
     {"contribution", "map_id source_idx score"},
     {"segment", "run_id sequence_id cluster n_tokens area x0 y0 x1 y1 class_id class_name iou"},
@@ -42,7 +42,8 @@ static void every_promised_column_is_there(void **state)
 
 static void views_can_be_read(void **state)
 {
-    static const char *const views[] = {"v_contribution", "v_map", "v_tcs_word", "v_run", "v_faithfulness", "v_modality"};
+    static const char *const views[] = {"v_contribution", "v_map", "v_tcs_word", "v_run", "v_faithfulness", "v_modality",
+        "v_context_contribution", "v_word_contribution", "v_tcs_sentence"};
     const scratch *s = *state;
     uvk_db_close(open_db(s->path));
     for (size_t i = 0; i < sizeof views / sizeof *views; i++) {
@@ -65,11 +66,11 @@ static void foreign_keys_are_declared_and_indexed(void **state)
     assert_int_equal(number_of(s->path, unindexed), 0);
 }
 
-static void a_file_is_created_in_wal_mode_with_version_1(void **state)
+static void a_file_is_created_in_wal_mode_with_version_2(void **state)
 {
     const scratch *s = *state;
     uvk_db_close(open_db(s->path));
-    assert_string_equal(value_of(s->path, "PRAGMA user_version"), "1");
+    assert_string_equal(value_of(s->path, "PRAGMA user_version"), "2");
     assert_string_equal(value_of(s->path, "PRAGMA journal_mode"), "wal");
     uvk_db_close(open_db(s->path)); /* again: nothing to do */
     assert_sound(s->path);
@@ -81,7 +82,7 @@ static void a_newer_file_is_refused(void **state)
     uvk_error err;
     uvk_db *db = NULL;
     uvk_db_close(open_db(s->path));
-    run_plain(s->path, "PRAGMA user_version = 2");
+    run_plain(s->path, "PRAGMA user_version = 3");
     assert_fails(uvk_db_open(s->path, NULL, NULL, &db, &err), &err, UVK_FAILED, "newer");
     assert_null(db);
     assert_fails(uvk_db_query(s->path, "SELECT 1", UVK_DB_TABLE, stdout, &err), &err, UVK_FAILED, "newer");
@@ -184,6 +185,81 @@ static void older_files_are_read_through_views(void **state)
     assert_string_equal(value_of(s->path, "PRAGMA user_version"), "1");
 }
 
+/* ---- A file of version 1 ---------------------------------------------------------------------------------------------- */
+
+/* As version 1 left it: a photo with one map of three tokens. */
+static void make_version_1(const char *path)
+{
+    static const uvk_schema_step steps[] = {{uvk_schema_1, NULL}};
+    uvk_error err;
+    uvk_db *db = open_plain(path, SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE);
+    assert_ok(uvk_schema_migrate(db, steps, 1, &err), &err);
+    uvk_db_close(db);
+    run_plain(path,
+        "INSERT INTO model VALUES (1, 'tiny', 'vit', 'vision', 'm', 12, 3, 192, 'models/tiny');"
+        "INSERT INTO input VALUES (1, 'image', 'cat.jpg', 'cat.jpg', 'abc', 64, 48, NULL, NULL);"
+        "INSERT INTO run (id, key, model_id, layer, started_at, status, contributions) VALUES (1, 'k', 1, 13, 'now', 'done', 2);"
+        "INSERT INTO run_input (run_id, input_id, status) VALUES (1, 1, 'done');"
+        "INSERT INTO sequence VALUES (1, 1, 1, 'key', NULL, '{}');"
+        "INSERT INTO token (sequence_id, idx, kind, role, text, grid_row, grid_col) VALUES (1, 0, 'special', 'special', 'cls', NULL, NULL),"
+        " (1, 1, 'patch', 'image', NULL, 0, 0), (1, 2, 'patch', 'image', NULL, 0, 1);"
+        "INSERT INTO map (id, run_id, sequence_id, target_idx, score_sum, entropy, scores)"
+        " VALUES (1, 1, 1, 2, 4, 0.5, x'0000803f0000803f00004040');"
+        "INSERT INTO contribution VALUES (1, 1, 1.0), (1, 2, 3.0);");
+}
+
+static const char seen[] =
+    "SELECT (SELECT group_concat(source_col || ':' || score || ':' || share) FROM v_contribution WHERE target_output IS NULL) || ' '"
+    " || (SELECT entropy || ':' || target_col || ':' || target_idx FROM v_map WHERE target_word IS NULL) || ' '"
+    " || (SELECT count(*) FROM map WHERE output_idx IS NULL) || (SELECT count(*) FROM word WHERE role IS NULL)"
+    " || (SELECT count(*) FROM v_word_contribution) || (SELECT count(*) FROM v_tcs_sentence) AS seen";
+static const char as_seen[] = "0:1.0:0.25,1:3.0:0.75 0.5:1:2 1000";
+
+static void expect_seen(const char *path)
+{
+    uvk_error err;
+    char text[256] = "";
+    FILE *out = fmemopen(text, sizeof text, "w");
+    assert_ok(uvk_db_query(path, seen, UVK_DB_JSONL, out, &err), &err);
+    fclose(out);
+    if (!strstr(text, as_seen))
+        fail_msg("%s", text);
+}
+
+static void a_file_of_version_1_is_read_as_it_is(void **state)
+{
+    const scratch *s = *state;
+    make_version_1(s->path);
+    assert_int_equal(chmod(s->path, 0444), 0);
+    expect_seen(s->path);
+    uvk_error err;
+    FILE *out = fopen("/dev/null", "w");
+    int n;
+    const uvk_db_named *queries = uvk_db_named_queries(&n);
+    static const char *const params[] = {"input=cat.jpg", "word=cat"}, *const image[] = {"image=cat.jpg"};
+    for (int i = 0; i < n; i++) {
+        bool for_image = strstr(queries[i].parameters, "image"), for_text = strstr(queries[i].parameters, "input");
+        int given = for_image ? 1 : for_text ? strstr(queries[i].parameters, "word") ? 2 : 1 : 0;
+        assert_ok(uvk_db_query_named(s->path, queries[i].name, for_image ? image : params, given, UVK_DB_CSV, out, &err), &err);
+    }
+    fclose(out);
+    assert_string_equal(value_of(s->path, "PRAGMA user_version"), "1");
+}
+
+static void a_file_of_version_1_is_migrated_by_a_writer(void **state)
+{
+    const scratch *s = *state;
+    make_version_1(s->path);
+    uvk_db *db = open_db(s->path);
+    assert_string_equal(value_of(s->path, "PRAGMA user_version"), "2");
+    expect_seen(s->path);
+    int64_t model = put_model(db, "t", "text");
+    write_and_free(db, make_sample(start_run(db, model, "{}", false), model, "report.txt", 5, 2, 2));
+    uvk_db_close(db);
+    assert_int_equal(number_of(s->path, "SELECT count(*) FROM map"), 3);
+    assert_sound(s->path);
+}
+
 static void processes_that_create_at_once_all_succeed(void **state)
 {
     const scratch *s = *state;
@@ -278,13 +354,15 @@ int main(void)
         TEST(every_promised_column_is_there),
         TEST(views_can_be_read),
         TEST(foreign_keys_are_declared_and_indexed),
-        TEST(a_file_is_created_in_wal_mode_with_version_1),
+        TEST(a_file_is_created_in_wal_mode_with_version_2),
         TEST(a_newer_file_is_refused),
         TEST(a_file_of_another_program_is_left_alone),
         TEST(what_is_no_database_is_refused),
         TEST(a_name_is_a_name),
         TEST(older_files_are_migrated_step_by_step),
         TEST(older_files_are_read_through_views),
+        TEST(a_file_of_version_1_is_read_as_it_is),
+        TEST(a_file_of_version_1_is_migrated_by_a_writer),
         TEST(processes_that_create_at_once_all_succeed),
         TEST(without_shared_memory_a_rollback_journal_serves),
         TEST(read_only_files_and_folders_are_refused),

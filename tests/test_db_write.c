@@ -297,7 +297,7 @@ static void writers_and_readers_do_not_disturb_each_other(void **state)
 
 static void top_keeps_the_highest_and_of_equals_the_first(void **state)
 {
-    static const float scores[] = {1, 5, 3, 5, 3, 0, 3, 2}; /* tokens 1..8 */
+    static const float scores[] = {9, 1, 5, 3, 5, 3, 0, 3, 2}; /* token 0 is special */
     static const struct { int top; const char *kept; } cases[] = {
         {1, "2"}, {2, "2,4"}, {3, "2,3,4"}, {4, "2,3,4,5"}, {5, "2,3,4,5,7"}, {6, "2,3,4,5,7,8"},
         {8, "1,2,3,4,5,6,7,8"}, {9, "1,2,3,4,5,6,7,8"}, {0, "1,2,3,4,5,6,7,8"}, {-1, "1,2,3,4,5,6,7,8"},
