@@ -1,12 +1,20 @@
+#include "input.h"
+
 #include "file.h"
 #include "hash.h"
-#include "input.h"
 #include "npy.h"
 
+#include <errno.h>
 #include <math.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
+#include <unistd.h>
+
+/* ---- What a name says ------------------------------------------------------------------------------------------------ */
+
+typedef enum kind { KIND_UNKNOWN, KIND_ARRAY, KIND_IMAGE, KIND_TEXT } kind;
 
 static bool has_extension(const char *path, const char *extension)
 {
@@ -14,29 +22,67 @@ static bool has_extension(const char *path, const char *extension)
     return n >= m && !strcasecmp(path + n - m, extension);
 }
 
-static uvk_status load_array(const uvk_model *model, uvk_input *in, uvk_error *err)
+static kind kind_of_name(const char *path)
 {
-    const uvk_arch *a = &model->arch;
-    uvk_npy npy;
-    uvk_status status = uvk_npy_load(in->path, &npy, err);
+    static const struct { const char *extension; kind kind; } known[] = {
+        {".npy", KIND_ARRAY}, {".jpg", KIND_IMAGE}, {".jpeg", KIND_IMAGE}, {".png", KIND_IMAGE}, {".webp", KIND_IMAGE}, {".txt", KIND_TEXT},
+    };
+    if (strcmp(path, "-") == 0)
+        return KIND_TEXT;
+    for (size_t i = 0; i < sizeof known / sizeof *known; i++)
+        if (has_extension(path, known[i].extension))
+            return known[i].kind;
+    return KIND_UNKNOWN;
+}
+
+/* An image or an array by its first bytes; what is neither may be a text. */
+static uvk_status sniff(const char *path, kind *out, uvk_error *err)
+{
+    unsigned char bytes[16];
+    int fd;
+    uint64_t size;
+    uvk_status status = uvk_file_open(path, &fd, &size, err);
     if (status)
         return status;
-    bool fits = npy.dtype == UVK_F32 && npy.rank == 3 && npy.shape[0] == 3 && npy.shape[1] == (uint64_t)a->image_height && npy.shape[2] == (uint64_t)a->image_width;
-    if (!fits) {
-        status = uvk_fail(err, UVK_BAD_INPUT, "%s: not an input of this model (found %s of rank %d, first sizes %llu %llu %llu; expected F32 [3, %d, %d])", in->path,
-                          uvk_dtype_name(npy.dtype), npy.rank, (unsigned long long)(npy.rank > 0 ? npy.shape[0] : 0), (unsigned long long)(npy.rank > 1 ? npy.shape[1] : 0),
-                          (unsigned long long)(npy.rank > 2 ? npy.shape[2] : 0), a->image_height, a->image_width);
-        uvk_npy_free(&npy);
-        return status;
-    }
-    in->pixels = npy.data;
-    in->info.kind = "array";
+    size_t n = size < sizeof bytes ? (size_t)size : sizeof bytes;
+    status = uvk_file_read_exact(fd, path, bytes, n, err);
+    close(fd);
+    if (!status)
+        *out = uvk_image_sniff(bytes, n) ? KIND_IMAGE : n >= 6 && memcmp(bytes, "\x93NUMPY", 6) == 0 ? KIND_ARRAY : KIND_TEXT;
+    return status;
+}
+
+/* ---- Images ------------------------------------------------------------------------------------------------------------ */
+
+static uvk_status fail_array(const uvk_input *in, const uvk_npy *npy, uvk_error *err)
+{
+    const uvk_arch *a = &in->model->arch;
+    char expected[64];
+    if (a->modality == UVK_VISION)
+        snprintf(expected, sizeof expected, "F32 [3, %d, %d]", a->image_height, a->image_width);
+    else
+        snprintf(expected, sizeof expected, "I64 or I32 token ids of rank 1");
+    return uvk_fail(err, UVK_BAD_INPUT, "%s: not an input of this model (found %s of rank %d, first sizes %llu %llu %llu; expected %s)", in->path,
+                    uvk_dtype_name(npy->dtype), npy->rank, (unsigned long long)(npy->rank > 0 ? npy->shape[0] : 0),
+                    (unsigned long long)(npy->rank > 1 ? npy->shape[1] : 0), (unsigned long long)(npy->rank > 2 ? npy->shape[2] : 0), expected);
+}
+
+/* Takes the data of npy when it is pixels for this model. */
+static uvk_status take_pixels(uvk_input *in, uvk_npy *npy, uvk_error *err)
+{
+    const uvk_arch *a = &in->model->arch;
+    bool fits = npy->dtype == UVK_F32 && npy->rank == 3 && npy->shape[0] == 3 && npy->shape[1] == (uint64_t)a->image_height && npy->shape[2] == (uint64_t)a->image_width;
+    if (!fits)
+        return fail_array(in, npy, err);
+    in->pixels = npy->data;
+    npy->data = NULL;
     in->info.scale_x = in->info.scale_y = 1;
     return UVK_OK;
 }
 
-static uvk_status load_photo(const uvk_model *model, uvk_input *in, uvk_error *err)
+static uvk_status load_photo(uvk_input *in, uvk_error *err)
 {
+    const uvk_model *model = in->model;
     const uvk_arch *a = &model->arch;
     int width, height;
     uvk_geometry geometry;
@@ -63,30 +109,176 @@ static uvk_status load_photo(const uvk_model *model, uvk_input *in, uvk_error *e
     return status;
 }
 
-static uvk_status check_finite(const uvk_model *model, const uvk_input *in, uvk_error *err)
+static uvk_status check_finite(const uvk_input *in, uvk_error *err)
 {
-    size_t count = (size_t)3 * (size_t)model->arch.image_width * (size_t)model->arch.image_height;
+    size_t count = (size_t)3 * (size_t)in->width * (size_t)in->height;
     for (size_t i = 0; i < count; i++)
         if (!isfinite(in->pixels[i]))
             return uvk_fail(err, UVK_BAD_INPUT, "%s: element %zu is not a finite number", in->path, i);
     return UVK_OK;
 }
 
-uvk_status uvk_input_load(const uvk_model *model, const char *path, uvk_input **out, uvk_error *err)
+/* The special ones first, then the patches. */
+static uvk_status list_patches(uvk_input *in, uvk_error *err)
+{
+    const uvk_arch *a = &in->model->arch;
+    in->count = uvk_arch_tokens(a);
+    in->tokens = malloc((size_t)in->count * sizeof *in->tokens);
+    if (!in->tokens)
+        return uvk_fail_memory(err, (size_t)in->count * sizeof *in->tokens, "tokens");
+    for (int i = 0; i < in->count; i++)
+        in->tokens[i] = (uvk_token){.id = -1, .role = i < a->special ? UVK_ROLE_SPECIAL : UVK_ROLE_IMAGE, .special = i < a->special, .start = -1, .end = -1};
+    return UVK_OK;
+}
+
+static uvk_status finish_image(uvk_input *in, uvk_error *err)
+{
+    uvk_status status = check_finite(in, err);
+    return status ? status : list_patches(in, err);
+}
+
+/* ---- Texts ------------------------------------------------------------------------------------------------------------- */
+
+static uvk_status read_stdin(char **out, size_t *size, uvk_error *err)
+{
+    size_t capacity = 0, used = 0;
+    char *bytes = NULL;
+    for (size_t got = 1; got > 0 && used <= UVK_MAX_TEXT; used += got) {
+        if (capacity - used < 4096) {
+            char *larger = realloc(bytes, capacity = 2 * capacity + 65536);
+            if (!larger) {
+                free(bytes);
+                return uvk_fail_memory(err, capacity, "a text");
+            }
+            bytes = larger;
+        }
+        got = fread(bytes + used, 1, capacity - used, stdin);
+    }
+    *out = bytes;
+    *size = used;
+    if (ferror(stdin))
+        return uvk_fail(err, UVK_BAD_INPUT, "-: cannot be read (%s)", strerror(errno));
+    return used <= UVK_MAX_TEXT ? UVK_OK : uvk_fail(err, UVK_BAD_INPUT, "-: too large (expected at most %d bytes)", UVK_MAX_TEXT);
+}
+
+/* A mark of the byte order says how a file is encoded; it is no part of the text. */
+static size_t mark_size(const char *text, size_t size)
+{
+    return size >= 3 && memcmp(text, "\xef\xbb\xbf", 3) == 0 ? 3 : 0;
+}
+
+static uvk_status load_text(uvk_input *in, uvk_error *err)
+{
+    char *text = NULL;
+    void *bytes = NULL;
+    size_t size = 0;
+    bool from_stdin = strcmp(in->path, "-") == 0;
+    uvk_status status = from_stdin ? read_stdin(&text, &size, err) : uvk_file_read(in->path, UVK_MAX_TEXT, &bytes, &size, err);
+    text = from_stdin ? text : bytes;
+    if (!status) {
+        size_t mark = mark_size(text, size);
+        uvk_sha256_bytes(text, size, in->info.sha256);
+        status = uvk_input_fill_text(in, text + mark, size - mark, err);
+    }
+    free(text);
+    return status;
+}
+
+static uvk_status take_ids(uvk_input *in, const uvk_npy *npy, uvk_error *err)
+{
+    if (npy->rank != 1 || (npy->dtype != UVK_I64 && npy->dtype != UVK_I32))
+        return fail_array(in, npy, err);
+    uint64_t n = npy->count, most = (uint64_t)in->model->arch.context;
+    if (n == 0 || n > most) /* before they are copied: a file may be large */
+        return uvk_fail(err, UVK_BAD_INPUT, "%s: %s (found %llu tokens, expected 1 to %llu)", in->path, n ? "longer than the model's context" : "empty",
+                        (unsigned long long)n, (unsigned long long)most);
+    int32_t *ids = malloc((size_t)n * sizeof *ids);
+    if (!ids)
+        return uvk_fail_memory(err, (size_t)n * sizeof *ids, "token ids");
+    for (uint64_t i = 0; i < n; i++) {
+        int64_t id = npy->dtype == UVK_I64 ? ((const int64_t *)npy->data)[i] : ((const int32_t *)npy->data)[i];
+        ids[i] = id < 0 || id > INT32_MAX ? -1 : (int32_t)id;
+        if (ids[i] < 0 || ids[i] >= in->model->arch.vocabulary) {
+            free(ids);
+            return uvk_fail(err, UVK_BAD_INPUT, "%s: token %llu is not in the vocabulary (found id %lld, expected 0 to %d)", in->path, (unsigned long long)i,
+                            (long long)id, in->model->arch.vocabulary - 1);
+        }
+    }
+    uvk_status status = uvk_input_fill_ids(in, ids, (int)n, err);
+    free(ids);
+    return status;
+}
+
+/* ---- Loading ----------------------------------------------------------------------------------------------------------- */
+
+static uvk_status load_array(uvk_input *in, uvk_error *err)
+{
+    uvk_npy npy;
+    uvk_status status = uvk_npy_load(in->path, &npy, err);
+    if (status)
+        return status;
+    status = in->model->arch.modality == UVK_VISION ? take_pixels(in, &npy, err) : take_ids(in, &npy, err);
+    uvk_npy_free(&npy);
+    in->info.kind = "array";
+    return status;
+}
+
+static uvk_status refuse(const uvk_input *in, const char *found, const char *expected, uvk_error *err)
+{
+    return uvk_fail(err, UVK_BAD_INPUT, "%s: not an input of this model (found %s, expected %s)", in->path, found, expected);
+}
+
+static uvk_status load_for_vision(uvk_input *in, uvk_error *err)
+{
+    kind k = kind_of_name(in->path);
+    if (k == KIND_TEXT)
+        return refuse(in, "a text", "an image or a .npy of pixels: it is a vision model", err);
+    uvk_status status = UVK_OK;
+    if (k == KIND_UNKNOWN)
+        status = sniff(in->path, &k, err);
+    if (!status) /* what is no image either is described by whoever reads images */
+        status = k == KIND_ARRAY ? load_array(in, err) : load_photo(in, err);
+    if (!status)
+        status = finish_image(in, err);
+    return status ? status : uvk_sha256_file(in->path, in->info.sha256, err);
+}
+
+static uvk_status load_for_language(uvk_input *in, uvk_error *err)
+{
+    kind k = kind_of_name(in->path), found = KIND_UNKNOWN;
+    uvk_status status = k == KIND_UNKNOWN || k == KIND_IMAGE ? sniff(in->path, &found, err) : UVK_OK;
+    if (status)
+        return status;
+    if (k == KIND_IMAGE || found == KIND_IMAGE)
+        return refuse(in, "an image", "a text or a .npy of token ids: it is a language model", err);
+    if (k != KIND_ARRAY && found != KIND_ARRAY)
+        return load_text(in, err);
+    status = load_array(in, err);
+    return status ? status : uvk_sha256_file(in->path, in->info.sha256, err);
+}
+
+uvk_status uvk_input_begin(const uvk_model *model, const char *name, uvk_input **out, uvk_error *err)
 {
     uvk_input *in = calloc(1, sizeof *in);
-    if (!in || !(in->path = strdup(path))) {
+    if (!in || !(in->path = strdup(name))) {
         free(in);
         return uvk_fail_memory(err, sizeof *in, "an input");
     }
+    in->model = model;
     in->info.path = in->path;
     in->height = model->arch.image_height;
     in->width = model->arch.image_width;
-    uvk_status status = has_extension(path, ".npy") ? load_array(model, in, err) : load_photo(model, in, err);
-    if (status == UVK_OK)
-        status = check_finite(model, in, err);
-    if (status == UVK_OK)
-        status = uvk_sha256_file(path, in->info.sha256, err);
+    *out = in;
+    return UVK_OK;
+}
+
+uvk_status uvk_input_load(const uvk_model *model, const char *path, uvk_input **out, uvk_error *err)
+{
+    uvk_input *in;
+    uvk_status status = uvk_input_begin(model, path, &in, err);
+    if (status)
+        return status;
+    status = model->arch.modality == UVK_VISION ? load_for_vision(in, err) : load_for_language(in, err);
     if (status) {
         uvk_input_free(in);
         return status;
@@ -101,13 +293,25 @@ void uvk_input_free(uvk_input *in)
         return;
     uvk_image_free(&in->photo);
     free(in->pixels);
+    free(in->tokens);
+    free(in->text);
+    free(in->summary);
     free(in->path);
     free(in);
 }
 
+/* ---- Looking at it ------------------------------------------------------------------------------------------------------- */
+
 const uvk_input_info *uvk_input_get_info(const uvk_input *in)
 {
     return &in->info;
+}
+
+const uvk_token *uvk_input_tokens(const uvk_input *in, int *count)
+{
+    if (count)
+        *count = in->count;
+    return in->tokens;
 }
 
 const uint8_t *uvk_input_photo(const uvk_input *in)
@@ -118,4 +322,42 @@ const uint8_t *uvk_input_photo(const uvk_input *in)
 const float *uvk_input_pixels(const uvk_input *in)
 {
     return in->pixels;
+}
+
+static const char *look_at(const char *text, size_t size, size_t *length)
+{
+    if (length)
+        *length = text ? size : 0;
+    return text;
+}
+
+const char *uvk_input_text(const uvk_input *in, size_t *length)
+{
+    return look_at(in->text, in->text_length, length);
+}
+
+const char *uvk_input_summary(const uvk_input *in, size_t *length)
+{
+    return look_at(in->summary, in->summary_length, length);
+}
+
+int uvk_summary_targets(const uvk_input *in, uvk_at at, int32_t *targets, int32_t *outputs)
+{
+    int n = 0, before = at == UVK_AT_PREDICT ? 1 : 0;
+    for (int i = before; i < in->count; i++) {
+        if (in->tokens[i].role != UVK_ROLE_SUMMARY)
+            continue;
+        if (targets)
+            targets[n] = i - before;
+        if (outputs)
+            outputs[n] = i;
+        n++;
+    }
+    return n;
+}
+
+uvk_layout uvk_layout_of(const uvk_model *model, const uvk_input *in)
+{
+    return (uvk_layout){.tokens = in->count, .list = in->tokens, .grid_cols = model->arch.modality == UVK_VISION ? uvk_arch_grid_cols(&model->arch) : 0,
+                        .causal = model->arch.causal};
 }
