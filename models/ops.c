@@ -1,7 +1,8 @@
 #include "ops.h"
 
 /* Tile sizes of the shaders, tiled and direct. */
-enum { MATMUL_TILE_M = 32, MATMUL_TILE_N = 64, ATTENTION_TILE = 32, ATTENTION_SLICE = 8, THREADS = 64 };
+enum { MATMUL_TILE_M = 32, MATMUL_TILE_N = 64, MATVEC_OUTPUTS = 8, MATVEC_DIRECT_OUTPUTS = 32, ATTENTION_TILE = 32, ATTENTION_SLICE = 8, THREADS = 64 };
+enum { ATTENTION_PART = 128, FEW_QUERIES = 16 };
 
 static uint64_t divide_up(uint64_t a, uint64_t b)
 {
@@ -14,6 +15,11 @@ static uvk_span whole(const uvk_tensor *tensor)
     return tensor->parts[0];
 }
 
+static bool direct(uvk_context *ctx)
+{
+    return uvk_context_limits(ctx)->direct;
+}
+
 /* ---- Matrix products ---------------------------------------------------------------------------------------------------- */
 
 typedef struct matmul_push {
@@ -23,13 +29,27 @@ typedef struct matmul_push {
 static uvk_status matmul(uvk_context *ctx, bool w_is_nk, uvk_span x, uvk_span w, uvk_span y, uvk_span bias, const matmul_push *push, uvk_error *err)
 {
     uvk_dispatch d = {
-        .kernel = uvk_context_limits(ctx)->direct ? UVK_MATMUL_DIRECT : UVK_MATMUL,
+        .kernel = direct(ctx) ? UVK_MATMUL_DIRECT : UVK_MATMUL,
         .constants = {w_is_nk},
         .bindings = {x, w, y, bias},
         .push = push,
         .push_size = sizeof *push,
         .groups = divide_up(push->M, MATMUL_TILE_M) * divide_up(push->N, MATMUL_TILE_N),
         .flop = 2.0 * push->M * push->N * push->K,
+    };
+    return uvk_dispatch_record(ctx, &d, err);
+}
+
+/* One row by a linear layer: y = x . w^T. */
+static uvk_status matvec(uvk_context *ctx, uvk_span x, uvk_span w, uvk_span y, uvk_span bias, const matmul_push *push, uvk_error *err)
+{
+    uvk_dispatch d = {
+        .kernel = direct(ctx) ? UVK_MATVEC_DIRECT : UVK_MATVEC,
+        .bindings = {x, w, y, bias},
+        .push = push,
+        .push_size = sizeof *push,
+        .groups = divide_up(push->N, direct(ctx) ? MATVEC_DIRECT_OUTPUTS : MATVEC_OUTPUTS),
+        .flop = 2.0 * push->N * push->K,
     };
     return uvk_dispatch_record(ctx, &d, err);
 }
@@ -41,18 +61,20 @@ static uint64_t rows_of_part(const uvk_tensor *w, uint32_t part)
 }
 
 /* Each part of w makes some columns of y. */
-uvk_status uvk_linear(uvk_context *ctx, const uvk_tensor *x, uint64_t M, const uvk_tensor *w, const uvk_tensor *bias, const uvk_tensor *y, uint64_t y_row, bool accumulate, uvk_error *err)
+uvk_status uvk_linear(uvk_context *ctx, const uvk_tensor *x, uint64_t x_row, uint64_t M, const uvk_tensor *w, const uvk_tensor *bias, const uvk_tensor *y, uint64_t y_row,
+                      bool accumulate, uvk_error *err)
 {
     uvk_status status = UVK_OK;
     for (uint32_t p = 0; p < w->n_parts && status == UVK_OK; p++) {
         uint64_t first = p * w->part_rows;
         matmul_push push = {
             .M = (uint32_t)M, .N = (uint32_t)rows_of_part(w, p), .K = (uint32_t)w->cols,
-            .x_stride = (uint32_t)x->cols, .w_stride = (uint32_t)w->cols,
+            .x_offset = (uint32_t)(x_row * x->cols), .x_stride = (uint32_t)x->cols, .w_stride = (uint32_t)w->cols,
             .y_offset = (uint32_t)(y_row * y->cols + first), .y_stride = (uint32_t)y->cols,
             .use_bias = bias != NULL, .bias_offset = (uint32_t)first, .accumulate = accumulate,
         };
-        status = matmul(ctx, true, whole(x), w->parts[p], whole(y), whole(bias ? bias : x), &push, err);
+        uvk_span bias_span = whole(bias ? bias : x);
+        status = M == 1 ? matvec(ctx, whole(x), w->parts[p], whole(y), bias_span, &push, err) : matmul(ctx, true, whole(x), w->parts[p], whole(y), bias_span, &push, err);
     }
     return status;
 }
@@ -65,7 +87,7 @@ uvk_status uvk_linear_backward(uvk_context *ctx, const uvk_tensor *dy, uint64_t 
         matmul_push push = {
             .M = (uint32_t)M, .N = (uint32_t)w->cols, .K = (uint32_t)rows_of_part(w, p),
             .x_offset = (uint32_t)(p * w->part_rows), .x_stride = (uint32_t)w->rows, .w_stride = (uint32_t)w->cols,
-            .y_stride = (uint32_t)w->cols, .accumulate = p > 0,
+            .y_stride = (uint32_t)dx->cols, .accumulate = p > 0,
         };
         status = matmul(ctx, false, whole(dy), w->parts[p], whole(dx), whole(dy), &push, err);
     }
@@ -74,26 +96,29 @@ uvk_status uvk_linear_backward(uvk_context *ctx, const uvk_tensor *dy, uint64_t 
 
 /* ---- Norms and activations ------------------------------------------------------------------------------------------------ */
 
-uvk_status uvk_layernorm(uvk_context *ctx, const uvk_tensor *x, const uvk_tensor *weight, const uvk_tensor *bias, float epsilon, const uvk_tensor *y, const uvk_tensor *stats, uvk_error *err)
+uvk_status uvk_norm(uvk_context *ctx, uvk_norm_kind kind, const uvk_tensor *x, uvk_range range, const uvk_tensor *weight, const uvk_tensor *bias, float epsilon,
+                    const uvk_tensor *y, const uvk_tensor *stats, uvk_error *err)
 {
-    struct { uint32_t width; float epsilon; } push = {(uint32_t)x->cols, epsilon};
+    struct { uint32_t width, first_row, use_bias; float epsilon; } push = {(uint32_t)x->cols, range.first, bias != NULL, epsilon};
     uvk_dispatch d = {
-        .kernel = UVK_LAYERNORM,
-        .bindings = {whole(x), whole(weight), whole(bias), whole(y), whole(stats)},
+        .kernel = UVK_NORM_FORWARD,
+        .constants = {kind == UVK_RMS_NORM},
+        .bindings = {whole(x), whole(weight), whole(bias ? bias : weight), whole(y), whole(stats)},
         .push = &push,
         .push_size = sizeof push,
-        .groups = x->rows,
-        .flop = 8.0 * (double)(x->rows * x->cols),
+        .groups = range.count,
+        .flop = 8.0 * range.count * (double)x->cols,
     };
     return uvk_dispatch_record(ctx, &d, err);
 }
 
-uvk_status uvk_layernorm_backward(uvk_context *ctx, const uvk_tensor *dy, const uvk_tensor *x, const uvk_tensor *stats, const uvk_tensor *weight, uint32_t targets,
-                                  const uvk_tensor *g_in, uvk_window in, const uvk_tensor *g_out, uvk_window out, uvk_error *err)
+uvk_status uvk_norm_backward(uvk_context *ctx, uvk_norm_kind kind, const uvk_tensor *dy, const uvk_tensor *x, const uvk_tensor *stats, const uvk_tensor *weight, uint32_t targets,
+                             const uvk_tensor *g_in, uvk_window in, const uvk_tensor *g_out, uvk_window out, uvk_error *err)
 {
     struct { uint32_t width, rows_in, rows_out; } push = {(uint32_t)x->cols, in.rows, out.rows};
     uvk_dispatch d = {
-        .kernel = UVK_LAYERNORM_BACKWARD,
+        .kernel = UVK_NORM_BACKWARD,
+        .constants = {kind == UVK_RMS_NORM},
         .bindings = {whole(dy), whole(x), whole(stats), whole(weight), whole(g_in), whole(g_out), whole(in.first), whole(out.first)},
         .push = &push,
         .push_size = sizeof push,
@@ -103,27 +128,28 @@ uvk_status uvk_layernorm_backward(uvk_context *ctx, const uvk_tensor *dy, const 
     return uvk_dispatch_record(ctx, &d, err);
 }
 
-uvk_status uvk_activate(uvk_context *ctx, uvk_activation activation, const uvk_tensor *u, const uvk_tensor *h, uvk_error *err)
+uvk_status uvk_activate(uvk_context *ctx, uvk_activation activation, const uvk_tensor *u, uvk_range range, const uvk_tensor *h, uvk_error *err)
 {
-    uint32_t count = (uint32_t)(u->rows * u->cols);
+    uint32_t width = (uint32_t)h->cols;
+    struct { uint32_t count, width, first; } push = {range.count * width, width, range.first * width};
     uvk_dispatch d = {
         .kernel = UVK_ACTIVATION,
-        .constants = {activation},
+        .constants = {activation, u->cols == 2 * h->cols},
         .bindings = {whole(u), whole(h)},
-        .push = &count,
-        .push_size = sizeof count,
-        .groups = divide_up(count, THREADS),
-        .flop = 40.0 * count,
+        .push = &push,
+        .push_size = sizeof push,
+        .groups = divide_up(push.count, THREADS),
+        .flop = 40.0 * push.count,
     };
     return uvk_dispatch_record(ctx, &d, err);
 }
 
-uvk_status uvk_activate_backward(uvk_context *ctx, const uvk_tensor *dh, const uvk_tensor *slope, uint32_t targets, uvk_window window, uvk_error *err)
+uvk_status uvk_activate_backward(uvk_context *ctx, const uvk_tensor *dh, const uvk_tensor *slope, uint32_t m, uint32_t targets, uvk_window window, uvk_error *err)
 {
-    uint32_t width = (uint32_t)slope->cols;
-    struct { uint32_t count, width, rows; } push = {targets * window.rows * width, width, window.rows};
+    struct { uint32_t count, width, rows; } push = {targets * window.rows * m, m, window.rows};
     uvk_dispatch d = {
         .kernel = UVK_ACTIVATION_BACKWARD,
+        .constants = {slope->cols == 2 * (uint64_t)m},
         .bindings = {whole(dh), whole(slope), whole(window.first)},
         .push = &push,
         .push_size = sizeof push,
@@ -133,43 +159,112 @@ uvk_status uvk_activate_backward(uvk_context *ctx, const uvk_tensor *dh, const u
     return uvk_dispatch_record(ctx, &d, err);
 }
 
-/* ---- Attention -------------------------------------------------------------------------------------------------------------- */
+/* ---- Heads: their norms and positions ----------------------------------------------------------------------------------------- */
 
-uvk_status uvk_attention(uvk_context *ctx, const uvk_attention_shape *s, const uvk_tensor *qkv, const uvk_tensor *o, const uvk_tensor *stats, uvk_error *err)
+uvk_status uvk_head_norm(uvk_context *ctx, const uvk_attention_shape *shape, const uvk_tensor *raw, uvk_range range, const uvk_tensor *query, const uvk_tensor *key, float epsilon,
+                         const uvk_tensor *qkv, const uvk_tensor *stats, uvk_error *err)
 {
+    struct { uvk_attention_shape shape; uint32_t count, first_row; float epsilon; } push = {*shape, range.count * (shape->heads + 2 * shape->kv_heads), range.first, epsilon};
     uvk_dispatch d = {
-        .kernel = UVK_ATTENTION_FORWARD,
-        .constants = {(uint32_t)divide_up(s->head_dim, THREADS)},
-        .bindings = {whole(qkv), whole(o), whole(stats)},
-        .push = s,
-        .push_size = sizeof *s,
-        .groups = (uint64_t)s->tokens * s->heads,
-        .flop = 6.0 * s->tokens * s->tokens * s->heads * s->head_dim,
+        .kernel = UVK_HEAD_NORM,
+        .bindings = {whole(raw), whole(query), whole(key), whole(qkv), whole(stats)},
+        .push = &push,
+        .push_size = sizeof push,
+        .groups = divide_up(push.count, THREADS),
+        .flop = 5.0 * push.count * shape->head_dim,
     };
     return uvk_dispatch_record(ctx, &d, err);
 }
 
-/* The push constants that the tile kernels share. */
+uvk_status uvk_head_norm_backward(uvk_context *ctx, const uvk_attention_shape *shape, const uvk_tensor *d_qkv, uint32_t targets, uvk_window window, const uvk_tensor *raw,
+                                  const uvk_tensor *query, const uvk_tensor *key, const uvk_tensor *stats, uvk_error *err)
+{
+    struct { uvk_attention_shape shape; uint32_t count, rows; } push = {*shape, targets * window.rows * (shape->heads + shape->kv_heads), window.rows};
+    uvk_dispatch d = {
+        .kernel = UVK_HEAD_NORM_BACKWARD,
+        .bindings = {whole(d_qkv), whole(raw), whole(query), whole(key), whole(stats), whole(window.first)},
+        .push = &push,
+        .push_size = sizeof push,
+        .groups = divide_up(push.count, THREADS),
+        .flop = 10.0 * push.count * shape->head_dim,
+    };
+    return uvk_dispatch_record(ctx, &d, err);
+}
+
+/* Rows of the sequence, or, where `first` is given, of the windows of a gradient. */
+static uvk_status rotate(uvk_context *ctx, const uvk_attention_shape *shape, const uvk_tensor *qkv, uint32_t first_row, uint32_t count, const uvk_window *window, const uvk_tensor *table,
+                         uvk_error *err)
+{
+    uint32_t pairs = (shape->heads + shape->kv_heads) * (shape->head_dim / 2);
+    struct { uvk_attention_shape shape; uint32_t count, first_row, rows; } push = {*shape, count * pairs, first_row, window ? window->rows : 0};
+    uvk_dispatch d = {
+        .kernel = UVK_ROTATE,
+        .constants = {window != NULL},
+        .bindings = {whole(qkv), whole(table), whole(window ? window->first : table)},
+        .push = &push,
+        .push_size = sizeof push,
+        .groups = divide_up(push.count, THREADS),
+        .flop = 6.0 * push.count,
+    };
+    return uvk_dispatch_record(ctx, &d, err);
+}
+
+uvk_status uvk_rotate(uvk_context *ctx, const uvk_attention_shape *shape, const uvk_tensor *qkv, uvk_range range, const uvk_tensor *table, uvk_error *err)
+{
+    return rotate(ctx, shape, qkv, range.first, range.count, NULL, table, err);
+}
+
+uvk_status uvk_rotate_backward(uvk_context *ctx, const uvk_attention_shape *shape, const uvk_tensor *d_qkv, uint32_t targets, uvk_window window, const uvk_tensor *table, uvk_error *err)
+{
+    return rotate(ctx, shape, d_qkv, 0, targets * window.rows, &window, table, err);
+}
+
+/* ---- Attention -------------------------------------------------------------------------------------------------------------- */
+
+/* The tiled kernels give a workgroup up to ATTENTION_PART dimensions of a head, in slices; more would not fit its registers. */
+static uint32_t parts(const uvk_attention_shape *s)
+{
+    return (uint32_t)divide_up(s->head_dim, ATTENTION_PART);
+}
+
+static uint32_t slices(const uvk_attention_shape *s)
+{
+    return (uint32_t)divide_up(divide_up(s->head_dim, parts(s)), ATTENTION_SLICE);
+}
+
+/* Keys that a row sees, at most; on average for a causal mask without a window. */
+static double keys_seen(const uvk_attention_shape *s)
+{
+    return !s->causal ? s->tokens : s->window < s->tokens ? s->window : 0.5 * s->tokens;
+}
+
+uvk_status uvk_attention(uvk_context *ctx, const uvk_attention_shape *s, const uvk_tensor *qkv, uvk_range range, const uvk_tensor *o, const uvk_tensor *stats, uvk_error *err)
+{
+    struct { uvk_attention_shape shape; uint32_t first_row, row_count; } push = {*s, range.first, range.count};
+    uint64_t queries = (uint64_t)range.count * (s->heads / s->kv_heads);
+    uint32_t own = queries <= FEW_QUERIES ? 1 : ATTENTION_TILE / 8; /* of a thread of the direct kernel */
+    uvk_dispatch d = {
+        .kernel = direct(ctx) ? UVK_ATTENTION_FORWARD_DIRECT : UVK_ATTENTION_FORWARD,
+        .constants = {direct(ctx) ? own : slices(s)},
+        .bindings = {whole(qkv), whole(o), whole(stats)},
+        .push = &push,
+        .push_size = sizeof push,
+        .groups = direct(ctx) ? s->kv_heads * divide_up(queries, 8 * own) : (uint64_t)s->kv_heads * parts(s) * divide_up(queries, ATTENTION_TILE),
+        .flop = 4.0 * range.count * (range.count < s->tokens && s->causal ? range.first + range.count : keys_seen(s)) * s->heads * s->head_dim,
+    };
+    return uvk_dispatch_record(ctx, &d, err);
+}
+
+/* The push constants that the kernels of the gradient share. */
 typedef struct attention_push {
-    uint32_t tokens, heads, head_dim, rows;
-    float scale;
+    uvk_attention_shape shape;
+    uint32_t rows;
 } attention_push;
 
-static attention_push push_of(const uvk_attention_gradient *g)
-{
-    return (attention_push){g->shape->tokens, g->shape->heads, g->shape->head_dim, g->window.rows, g->shape->scale};
-}
-
-/* How the tiled kernels cut a head's dimensions. */
-static uint32_t slices(const uvk_attention_gradient *g)
-{
-    return (uint32_t)divide_up(g->shape->head_dim, ATTENTION_SLICE);
-}
-
-/* Operations of one n x head_dim product over all rows of all windows and heads. */
+/* Operations of one product of queries and keys over all rows of all windows and heads. */
 static double product_flop(const uvk_attention_gradient *g)
 {
-    return 2.0 * g->targets * g->window.rows * g->shape->tokens * g->shape->heads * g->shape->head_dim;
+    return 2.0 * g->targets * g->window.rows * keys_seen(g->shape) * g->shape->heads * g->shape->head_dim;
 }
 
 uvk_status uvk_attention_delta(uvk_context *ctx, const uvk_attention_gradient *g, uvk_error *err)
@@ -188,15 +283,15 @@ uvk_status uvk_attention_delta(uvk_context *ctx, const uvk_attention_gradient *g
 
 uvk_status uvk_attention_columns(uvk_context *ctx, const uvk_attention_gradient *g, const uvk_tensor *s, const uvk_tensor *relevance, const uvk_tensor *d_qkv, uvk_error *err)
 {
-    bool direct = uvk_context_limits(ctx)->direct;
-    attention_push push = push_of(g);
+    struct { attention_push push; uint32_t rows_below; } push = {{*g->shape, g->window.rows}, g->below.rows};
     uvk_dispatch d = {
-        .kernel = direct ? UVK_ATTENTION_COLUMNS_DIRECT : UVK_ATTENTION_COLUMNS,
-        .constants = {d_qkv != NULL, direct ? 0 : slices(g)},
-        .bindings = {whole(g->qkv), whole(g->stats), whole(g->d_o), whole(g->window.first), whole(g->delta), whole(s), whole(relevance), whole(d_qkv ? d_qkv : relevance)},
+        .kernel = direct(ctx) ? UVK_ATTENTION_COLUMNS_DIRECT : UVK_ATTENTION_COLUMNS,
+        .constants = {d_qkv != NULL, direct(ctx) ? 0 : slices(g->shape)},
+        .bindings = {whole(g->qkv), whole(g->stats), whole(g->d_o), whole(g->window.first), whole(g->delta), whole(s), whole(relevance), whole(d_qkv ? d_qkv : relevance),
+                     whole(g->below.first)},
         .push = &push,
         .push_size = sizeof push,
-        .groups = (uint64_t)g->targets * g->shape->heads * divide_up(g->shape->tokens, ATTENTION_TILE),
+        .groups = (uint64_t)g->targets * g->shape->kv_heads * (direct(ctx) || !d_qkv ? 1 : parts(g->shape)) * divide_up(g->below.rows, ATTENTION_TILE),
         .flop = (d_qkv ? 4 : 2) * product_flop(g),
     };
     return uvk_dispatch_record(ctx, &d, err);
@@ -204,15 +299,14 @@ uvk_status uvk_attention_columns(uvk_context *ctx, const uvk_attention_gradient 
 
 uvk_status uvk_attention_rows(uvk_context *ctx, const uvk_attention_gradient *g, const uvk_tensor *d_qkv, uvk_error *err)
 {
-    bool direct = uvk_context_limits(ctx)->direct;
-    attention_push push = push_of(g);
+    struct { attention_push push; uint32_t rows_below; } push = {{*g->shape, g->window.rows}, g->below.rows};
     uvk_dispatch d = {
-        .kernel = direct ? UVK_ATTENTION_ROWS_DIRECT : UVK_ATTENTION_ROWS,
-        .constants = {direct ? 0 : slices(g)},
-        .bindings = {whole(g->qkv), whole(g->stats), whole(g->d_o), whole(g->window.first), whole(g->delta), whole(d_qkv)},
+        .kernel = direct(ctx) ? UVK_ATTENTION_ROWS_DIRECT : UVK_ATTENTION_ROWS,
+        .constants = {direct(ctx) ? 0 : slices(g->shape)},
+        .bindings = {whole(g->qkv), whole(g->stats), whole(g->d_o), whole(g->window.first), whole(g->delta), whole(d_qkv), whole(g->below.first)},
         .push = &push,
         .push_size = sizeof push,
-        .groups = (uint64_t)g->targets * g->shape->heads * divide_up(g->shape->tokens, ATTENTION_TILE),
+        .groups = (uint64_t)g->targets * g->shape->heads * (direct(ctx) ? 1 : parts(g->shape)) * divide_up(g->below.rows, ATTENTION_TILE),
         .flop = 3 * product_flop(g),
     };
     return uvk_dispatch_record(ctx, &d, err);
@@ -220,7 +314,7 @@ uvk_status uvk_attention_rows(uvk_context *ctx, const uvk_attention_gradient *g,
 
 uvk_status uvk_attention_relevance(uvk_context *ctx, const uvk_attention_gradient *g, uvk_window out, const uvk_tensor *map, uvk_error *err)
 {
-    struct { attention_push tile; uint32_t rows_out, out_stride; } push = {push_of(g), out.rows, (uint32_t)map->cols};
+    struct { attention_push push; uint32_t rows_out, out_stride; } push = {{*g->shape, g->window.rows}, out.rows, (uint32_t)map->cols};
     uvk_dispatch d = {
         .kernel = UVK_ATTENTION_RELEVANCE,
         .bindings = {whole(g->qkv), whole(g->stats), whole(g->d_o), whole(g->window.first), whole(out.first), whole(map)},
@@ -234,30 +328,31 @@ uvk_status uvk_attention_relevance(uvk_context *ctx, const uvk_attention_gradien
 
 uvk_status uvk_attention_dump(uvk_context *ctx, const uvk_attention_gradient *g, uint32_t head, const uvk_tensor *da, uvk_error *err)
 {
-    struct { uint32_t tokens, heads, head_dim, rows, head; } push = {g->shape->tokens, g->shape->heads, g->shape->head_dim, g->window.rows, head};
+    struct { attention_push push; uint32_t head; } push = {{*g->shape, g->window.rows}, head};
+    uint64_t entries = (uint64_t)g->shape->tokens * g->shape->tokens;
     uvk_dispatch d = {
         .kernel = UVK_ATTENTION_GRADIENT,
         .bindings = {whole(g->qkv), whole(g->d_o), whole(g->window.first), whole(da)},
         .push = &push,
         .push_size = sizeof push,
-        .groups = divide_up((uint64_t)push.tokens * push.tokens, THREADS),
-        .flop = 2.0 * push.tokens * push.tokens * push.head_dim,
+        .groups = divide_up(entries, THREADS),
+        .flop = 2.0 * (double)entries * g->shape->head_dim,
     };
     return uvk_dispatch_record(ctx, &d, err);
 }
 
 /* ---- Products of maps ---------------------------------------------------------------------------------------------------------- */
 
-uvk_status uvk_rollout_step(uvk_context *ctx, const uvk_rows *rows, uint32_t heads, const uvk_tensor *relevance, uvk_error *err)
+uvk_status uvk_rollout_step(uvk_context *ctx, const uvk_rows *rows, const uvk_attention_shape *shape, const uvk_tensor *relevance, uvk_window below, uvk_error *err)
 {
-    struct { uint32_t count, tokens, heads; } push = {rows->targets * rows->tokens, rows->tokens, heads};
+    struct { uint32_t count, tokens, heads, kv_heads, columns; } push = {rows->targets * below.rows, rows->tokens, shape->heads, shape->kv_heads, below.rows};
     uvk_dispatch d = {
         .kernel = UVK_ROLLOUT_STEP,
-        .bindings = {whole(rows->s), whole(rows->excess), whole(relevance), whole(rows->own)},
+        .bindings = {whole(rows->s), whole(rows->excess), whole(relevance), whole(rows->own), whole(below.first)},
         .push = &push,
         .push_size = sizeof push,
         .groups = divide_up(push.count, THREADS),
-        .flop = (double)push.count * heads,
+        .flop = (double)push.count * shape->kv_heads,
     };
     return uvk_dispatch_record(ctx, &d, err);
 }

@@ -6,11 +6,17 @@ static const uint32_t matmul[] =
 static const uint32_t matmul_direct[] =
 #include "matmul_direct.inc"
     ;
-static const uint32_t layernorm[] =
-#include "layernorm.inc"
+static const uint32_t matvec[] =
+#include "matvec.inc"
     ;
-static const uint32_t layernorm_backward[] =
-#include "layernorm_backward.inc"
+static const uint32_t matvec_direct[] =
+#include "matvec_direct.inc"
+    ;
+static const uint32_t norm[] =
+#include "norm.inc"
+    ;
+static const uint32_t norm_backward[] =
+#include "norm_backward.inc"
     ;
 static const uint32_t activation[] =
 #include "activation.inc"
@@ -18,8 +24,20 @@ static const uint32_t activation[] =
 static const uint32_t activation_backward[] =
 #include "activation_backward.inc"
     ;
+static const uint32_t head_norm[] =
+#include "head_norm.inc"
+    ;
+static const uint32_t head_norm_backward[] =
+#include "head_norm_backward.inc"
+    ;
+static const uint32_t rotate[] =
+#include "rotate.inc"
+    ;
 static const uint32_t attention_forward[] =
 #include "attention_forward.inc"
+    ;
+static const uint32_t attention_forward_direct[] =
+#include "attention_forward_direct.inc"
     ;
 static const uint32_t attention_delta[] =
 #include "attention_delta.inc"
@@ -52,18 +70,24 @@ static const uint32_t row_times_map[] =
 const uvk_kernel_info uvk_kernel_list[UVK_KERNEL_COUNT] = {
     [UVK_MATMUL] = {"matmul", matmul, sizeof matmul, 4, 1, 1},
     [UVK_MATMUL_DIRECT] = {"matmul_direct", matmul_direct, sizeof matmul_direct, 4, 1, 1},
-    [UVK_LAYERNORM] = {"layernorm", layernorm, sizeof layernorm, 5, 0, 4},
-    [UVK_LAYERNORM_BACKWARD] = {"layernorm_backward", layernorm_backward, sizeof layernorm_backward, 8, 0, 4},
-    [UVK_ACTIVATION] = {"activation", activation, sizeof activation, 2, 1, 2},
-    [UVK_ACTIVATION_BACKWARD] = {"activation_backward", activation_backward, sizeof activation_backward, 3, 0, 8},
-    [UVK_ATTENTION_FORWARD] = {"attention_forward", attention_forward, sizeof attention_forward, 3, 1, 8},
+    [UVK_MATVEC] = {"matvec", matvec, sizeof matvec, 4, 0, 4},
+    [UVK_MATVEC_DIRECT] = {"matvec_direct", matvec_direct, sizeof matvec_direct, 4, 0, 4},
+    [UVK_NORM_FORWARD] = {"norm", norm, sizeof norm, 5, 1, 4},
+    [UVK_NORM_BACKWARD] = {"norm_backward", norm_backward, sizeof norm_backward, 8, 1, 4},
+    [UVK_ACTIVATION] = {"activation", activation, sizeof activation, 2, 2, 2},
+    [UVK_ACTIVATION_BACKWARD] = {"activation_backward", activation_backward, sizeof activation_backward, 3, 1, 8},
+    [UVK_HEAD_NORM] = {"head_norm", head_norm, sizeof head_norm, 5, 0, 8},
+    [UVK_HEAD_NORM_BACKWARD] = {"head_norm_backward", head_norm_backward, sizeof head_norm_backward, 6, 0, 8},
+    [UVK_ROTATE] = {"rotate", rotate, sizeof rotate, 3, 1, 8},
+    [UVK_ATTENTION_FORWARD] = {"attention_forward", attention_forward, sizeof attention_forward, 3, 1, 4},
+    [UVK_ATTENTION_FORWARD_DIRECT] = {"attention_forward_direct", attention_forward_direct, sizeof attention_forward_direct, 3, 1, 2},
     [UVK_ATTENTION_DELTA] = {"attention_delta", attention_delta, sizeof attention_delta, 4, 0, 8},
-    [UVK_ATTENTION_COLUMNS] = {"attention_columns", attention_columns, sizeof attention_columns, 8, 2, 4},
-    [UVK_ATTENTION_COLUMNS_DIRECT] = {"attention_columns_direct", attention_columns_direct, sizeof attention_columns_direct, 8, 1, 2},
-    [UVK_ATTENTION_ROWS] = {"attention_rows", attention_rows, sizeof attention_rows, 6, 1, 4},
-    [UVK_ATTENTION_ROWS_DIRECT] = {"attention_rows_direct", attention_rows_direct, sizeof attention_rows_direct, 6, 0, 2},
+    [UVK_ATTENTION_COLUMNS] = {"attention_columns", attention_columns, sizeof attention_columns, 9, 2, 4},
+    [UVK_ATTENTION_COLUMNS_DIRECT] = {"attention_columns_direct", attention_columns_direct, sizeof attention_columns_direct, 9, 1, 2},
+    [UVK_ATTENTION_ROWS] = {"attention_rows", attention_rows, sizeof attention_rows, 7, 1, 4},
+    [UVK_ATTENTION_ROWS_DIRECT] = {"attention_rows_direct", attention_rows_direct, sizeof attention_rows_direct, 7, 0, 2},
     [UVK_ATTENTION_RELEVANCE] = {"attention_relevance", attention_relevance, sizeof attention_relevance, 6, 0, 4},
     [UVK_ATTENTION_GRADIENT] = {"attention_gradient", attention_gradient, sizeof attention_gradient, 4, 0, 8},
-    [UVK_ROLLOUT_STEP] = {"rollout_step", rollout_step, sizeof rollout_step, 4, 0, 8},
+    [UVK_ROLLOUT_STEP] = {"rollout_step", rollout_step, sizeof rollout_step, 5, 0, 8},
     [UVK_ROW_TIMES_MAP] = {"row_times_map", row_times_map, sizeof row_times_map, 6, 0, 8},
 };

@@ -58,7 +58,8 @@ static bool lower_limit(uvk_limits *limits, const char *item, size_t length)
 uvk_status uvk_limits_read(VkPhysicalDevice device, uvk_limits *out, uvk_error *err)
 {
     VkPhysicalDeviceDriverProperties driver = {.sType = VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_DRIVER_PROPERTIES};
-    VkPhysicalDeviceMaintenance3Properties maintenance = {.sType = VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_MAINTENANCE_3_PROPERTIES, .pNext = &driver};
+    VkPhysicalDeviceSubgroupProperties subgroup = {.sType = VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_SUBGROUP_PROPERTIES, .pNext = &driver};
+    VkPhysicalDeviceMaintenance3Properties maintenance = {.sType = VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_MAINTENANCE_3_PROPERTIES, .pNext = &subgroup};
     VkPhysicalDeviceProperties2 properties = {.sType = VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_PROPERTIES_2, .pNext = &maintenance};
     vkGetPhysicalDeviceProperties2(device, &properties);
     const VkPhysicalDeviceLimits *l = &properties.properties.limits;
@@ -67,7 +68,7 @@ uvk_status uvk_limits_read(VkPhysicalDevice device, uvk_limits *out, uvk_error *
         .allocation = maintenance.maxMemoryAllocationSize,
         .groups = {l->maxComputeWorkGroupCount[0], l->maxComputeWorkGroupCount[1], l->maxComputeWorkGroupCount[2]},
         .alignment = l->minStorageBufferOffsetAlignment < 4 ? 4 : l->minStorageBufferOffsetAlignment,
-        .direct = driver.driverID == VK_DRIVER_ID_MESA_LLVMPIPE,
+        .direct = driver.driverID == VK_DRIVER_ID_MESA_LLVMPIPE && subgroup.subgroupSize >= 8 && subgroup.supportedOperations & VK_SUBGROUP_FEATURE_BALLOT_BIT,
     };
     const char *lowered = getenv("ULTRAVK_LIMITS");
     for (const char *item = lowered; item && *item;) {

@@ -1,15 +1,17 @@
-// h = act(u), and act'(u) in place of u, kept for the gradient. One thread an element.
+// The hidden layer of an MLP, and its slopes in place of u, kept for the gradient. Plain: h = act(u), act'(u). Gated, with the gate a
+// and beside it b in each row of u: h = act(a) b, act'(a) b and act(a). One thread an element of h.
 #version 450
 #extension GL_GOOGLE_include_directive : require
 #include "math.glsl"
 layout(constant_id = 0) const uint ACTIVATION = 0; // uvk_activation
+layout(constant_id = 1) const bool GATED = false;
 layout(local_size_x = 64) in;
 
-#define PUSH uint count;
+#define PUSH uint count, width, first; // elements of h: their number, the length of a row, and where they begin
 #include "grid.glsl"
 
-layout(binding = 0) buffer U { float u[]; };
-layout(binding = 1) writeonly buffer H { float h[]; };
+layout(binding = 0) buffer U { float u[]; };               // [n, width], gated [n, 2 width]
+layout(binding = 1) writeonly buffer H { float h[]; };     // [n, width]
 
 const uint GELU = 0, GELU_TANH = 1, QUICK_GELU = 2, SILU = 3, RELU = 4;
 
@@ -35,6 +37,20 @@ vec2 gelu_tanh(float x)
     return vec2(x * g, fma(x * g * slope, sigmoid(-v), g));
 }
 
+// value and slope
+vec2 activation(float x)
+{
+    if (ACTIVATION == GELU)
+        return gelu(x);
+    if (ACTIVATION == GELU_TANH)
+        return gelu_tanh(x);
+    if (ACTIVATION == QUICK_GELU)
+        return sigmoid_gate(x, 1.702);
+    if (ACTIVATION == SILU)
+        return sigmoid_gate(x, 1.0);
+    return vec2(relu(x), x > 0.0 ? 1.0 : 0.0); // RELU
+}
+
 void main()
 {
     uint group;
@@ -43,16 +59,12 @@ void main()
     uint i = group * 64 + gl_LocalInvocationIndex;
     if (i >= count)
         return;
-    float x = u[i];
-    vec2 result = vec2(relu(x), x > 0.0 ? 1.0 : 0.0); // RELU
-    if (ACTIVATION == GELU)
-        result = gelu(x);
-    else if (ACTIVATION == GELU_TANH)
-        result = gelu_tanh(x);
-    else if (ACTIVATION == QUICK_GELU)
-        result = sigmoid_gate(x, 1.702);
-    else if (ACTIVATION == SILU)
-        result = sigmoid_gate(x, 1.0);
-    h[i] = result.x;
-    u[i] = result.y;
+    i += first;
+    uint at = GATED ? i / width * 2 * width + i % width : i;
+    vec2 result = activation(u[at]);
+    float b = GATED ? u[at + width] : 1.0;
+    h[i] = result.x * b;
+    u[at] = result.y * b;
+    if (GATED)
+        u[at + width] = result.x;
 }

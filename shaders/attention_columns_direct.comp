@@ -5,41 +5,51 @@
 layout(constant_id = 0) const bool GRADIENTS = true; // false: relevance only (the lowest block of the product)
 layout(local_size_x = 8) in;
 
-#define PUSH \
-    uint tokens, heads, head_dim, rows; \
-    float scale;
-#include "grid.glsl"
+#define PUSH_OWN uint rows, rows_below;
+#include "attention.glsl"
 #include "math.glsl"
+#include "attention_window.glsl"
 #include "attention_direct.glsl"
 
-layout(binding = 4) readonly buffer Delta { float delta[]; };            // [T, rows, H]
+layout(binding = 4) readonly buffer Delta { float delta[]; };            // [T, rows, heads]
 layout(binding = 5) readonly buffer S { float s[]; };                    // [T, n]
-layout(binding = 6) writeonly buffer Relevance { float relevance[]; };   // [T, H, n]
-layout(binding = 7) buffer DQKV { float d_qkv[]; };                      // [T, n, 3, H, head_dim]
+layout(binding = 6) writeonly buffer Relevance { float relevance[]; };   // [T, kv_heads, n]
+layout(binding = 7) buffer DQKV { float d_qkv[]; };                      // [T, rows_below, (heads + 2 kv_heads) head_dim]
+layout(binding = 8) readonly buffer Below { uint first_below[]; };       // [T]
+
+const uint OWN = 4;
 
 void main()
 {
     uint group;
     if (beyond_grid(group))
         return;
-    uint tiles = (tokens + TILE - 1) / TILE, width = heads * head_dim;
-    uint head = group / tiles % heads, target = group / tiles / heads;
-    uint col0 = group % tiles * TILE + gl_LocalInvocationIndex;
-    uint key[OWN], out_at[OWN]; // columns past the end are computed and not stored
+    uint tiles = (rows_below + TILE - 1) / TILE, kv_head = group / tiles % kv_heads, target = group / tiles / kv_heads;
+    uint tile0 = group % tiles * TILE, values = kv_heads * head_dim; // from a key to its value
+    uint col[OWN], key[OWN], out_at[OWN]; // columns past the end are computed and not stored
     float relevance_sum[OWN];
     [[unroll]] for (uint c = 0; c < OWN; c++) {
-        uint col = min(col0 + 8 * c, tokens - 1);
-        key[c] = qkv_at(col, head) + width;
-        out_at[c] = qkv_at(target * tokens + col, head) + width;
+        uint col_row = min(tile0 + gl_LocalInvocationIndex + 8 * c, rows_below - 1);
+        col[c] = first_below[target] + col_row;
+        key[c] = key_at(col[c], kv_head);
+        out_at[c] = key_at(target * rows_below + col_row, kv_head);
         relevance_sum[c] = 0.0;
     }
 
-    for (uint row0 = 0; row0 < rows; row0 += OTHER) {
+    uvec2 seeing = rows_that_see(target, first_below[target] + tile0);
+    uint share = heads / kv_heads, head0 = kv_head * share;
+    if (GRADIENTS && seeing.x >= seeing.y)
+        for (uint k = 0; k < head_dim; k++)
+            [[unroll]] for (uint c = 0; c < OWN; c++)
+                d_qkv[out_at[c] + k] = d_qkv[out_at[c] + values + k] = 0.0;
+    for (uint head = head0; head < head0 + share; head++)
+    for (uint row0 = seeing.x; row0 < seeing.y; row0 += OTHER) {
+        bool begins = head == head0 && row0 == seeing.x;
         uint query[OTHER], grad[OTHER];
         float a[OTHER][OWN], da[OTHER][OWN];
         [[unroll]] for (uint r = 0; r < OTHER; r++) {
             uint row = min(row0 + r, rows - 1);
-            query[r] = qkv_at(first[target] + row, head);
+            query[r] = query_at(first[target] + row, head);
             grad[r] = do_at(target, row, head);
             [[unroll]] for (uint c = 0; c < OWN; c++)
                 a[r][c] = da[r][c] = 0.0;
@@ -48,7 +58,7 @@ void main()
             float key_k[OWN], value_k[OWN];
             [[unroll]] for (uint c = 0; c < OWN; c++) {
                 key_k[c] = qkv[key[c] + k];
-                value_k[c] = qkv[key[c] + width + k];
+                value_k[c] = qkv[key[c] + values + k];
             }
             [[unroll]] for (uint r = 0; r < OTHER; r++) {
                 float q = qkv[query[r] + k], g = d_o[grad[r] + k];
@@ -65,9 +75,10 @@ void main()
             vec2 st = stats[token * heads + head];
             float s_row = s[target * tokens + token], delta_row = GRADIENTS ? delta[(target * rows + row) * heads + head] : 0.0;
             [[unroll]] for (uint c = 0; c < OWN; c++) {
-                a[r][c] = row_in ? exp_accurate(fma(scale, a[r][c], -st.x)) * st.y : 0.0;
-                relevance_sum[c] += row_in ? s_row * (relu(da[r][c]) * a[r][c]) : 0.0;
-                da[r][c] = a[r][c] * (da[r][c] - delta_row);
+                bool shown = row_in && visible(token, col[c]);
+                a[r][c] = shown ? exp_accurate(fma(scale, a[r][c], -st.x)) * st.y : 0.0;
+                relevance_sum[c] += shown ? s_row * (relu(da[r][c]) * a[r][c]) : 0.0;
+                da[r][c] = shown ? a[r][c] * (da[r][c] - delta_row) : 0.0;
             }
         }
         if (!GRADIENTS)
@@ -75,8 +86,8 @@ void main()
         for (uint k = 0; k < head_dim; k++) {
             float dk[OWN], dv[OWN];
             [[unroll]] for (uint c = 0; c < OWN; c++) {
-                dk[c] = row0 == 0 ? 0.0 : d_qkv[out_at[c] + k];
-                dv[c] = row0 == 0 ? 0.0 : d_qkv[out_at[c] + width + k];
+                dk[c] = begins ? 0.0 : d_qkv[out_at[c] + k];
+                dv[c] = begins ? 0.0 : d_qkv[out_at[c] + values + k];
             }
             [[unroll]] for (uint r = 0; r < OTHER; r++) {
                 float q = scale * qkv[query[r] + k], g = d_o[grad[r] + k];
@@ -86,13 +97,13 @@ void main()
                 }
             }
             [[unroll]] for (uint c = 0; c < OWN; c++)
-                if (col0 + 8 * c < tokens) {
+                if (tile0 + gl_LocalInvocationIndex + 8 * c < rows_below) {
                     d_qkv[out_at[c] + k] = dk[c];
-                    d_qkv[out_at[c] + width + k] = dv[c];
+                    d_qkv[out_at[c] + values + k] = dv[c];
                 }
         }
     }
     [[unroll]] for (uint c = 0; c < OWN; c++)
-        if (col0 + 8 * c < tokens)
-            relevance[(target * heads + head) * tokens + col0 + 8 * c] = relevance_sum[c];
+        if (tile0 + gl_LocalInvocationIndex + 8 * c < rows_below)
+            relevance[(target * kv_heads + kv_head) * tokens + col[c]] = relevance_sum[c];
 }

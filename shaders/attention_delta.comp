@@ -8,9 +8,9 @@ layout(local_size_x = 64) in;
     uint count, rows, heads, head_dim;
 #include "grid.glsl"
 
-layout(binding = 0) readonly buffer DO { float d_o[]; };     // [T, rows, H, head_dim]
-layout(binding = 1) readonly buffer O { float o[]; };        // [n, H, head_dim]
-layout(binding = 2) writeonly buffer Delta { float delta[]; }; // [T, rows, H]
+layout(binding = 0) readonly buffer DO { float d_o[]; };     // [T, rows, heads, head_dim]
+layout(binding = 1) readonly buffer O { float o[]; };        // [n, heads, head_dim]
+layout(binding = 2) writeonly buffer Delta { float delta[]; }; // [T, rows, heads]
 layout(binding = 3) readonly buffer First { uint first[]; }; // [T]
 
 void main()

@@ -1,29 +1,46 @@
-// O = softmax(scale Q K^T) V, and per row and head the maximum and the reciprocal of the sum, from which the gradient rebuilds
-// the probabilities (the logarithm of the sum would lose digits). One workgroup a row and head; no n x n matrix is stored.
+// Attention itself: see attention_forward.glsl. 64 threads take 32 queries, each 4 x 4 elements of a tile of scores, which passes
+// through shared memory to become 4 queries x SLICES dimensions of output each; for long heads several workgroups share a tile.
 #version 450
 #extension GL_GOOGLE_include_directive : require
-layout(constant_id = 0) const uint DIM_CHUNKS = 1; // head_dim / 64, rounded up
+layout(constant_id = 0) const uint SLICES = 1;
 layout(local_size_x = 64) in;
 
-#define PUSH \
-    uint tokens, heads, head_dim; \
-    float scale;
-#include "grid.glsl"
+#define PUSH_OWN uint first_row, row_count;
+#include "attention.glsl"
 #include "math.glsl"
-#include "reduce.glsl"
+#define OUTPUT writeonly
+#include "attention_forward.glsl"
 
-layout(binding = 0) readonly buffer QKV { float qkv[]; };        // [n, 3, H, head_dim]
-layout(binding = 1) writeonly buffer O { float o[]; };           // [n, H, head_dim]
-layout(binding = 2) writeonly buffer Stats { vec2 stats[]; };    // [n, H]: maximum, 1 / sum
+const uint SLICE = 8; // head_dim passes through shared memory in slices
 
-shared float p[64];
+shared float slice_q[TILE][SLICE + 1], slice_k[TILE][SLICE + 1]; // slice_k: of keys, then of values
+shared float p[TILE][TILE + 1], part_of_row[TILE][8 + 1];
 
-float score(uint query, uint key)
+uint tile_row(uint i)
 {
-    float sum = 0.0;
-    for (uint k = 0; k < head_dim; k++)
-        sum = fma(qkv[query + k], qkv[key + k], sum);
-    return scale * sum;
+    return gl_LocalInvocationIndex / 8 + 8 * i;
+}
+
+uint tile_col(uint j)
+{
+    return gl_LocalInvocationIndex % 8 + 8 * j;
+}
+
+void load_queries(uint kv_head, uint tile0, uint count, uint k0)
+{
+    for (uint i = gl_LocalInvocationIndex; i < TILE * SLICE; i += 64) {
+        uint index = tile0 + i / SLICE, k = k0 + i % SLICE;
+        slice_q[i / SLICE][i % SLICE] = k < head_dim && index < count ? qkv[query_at(token_of(index), head_of(index, kv_head)) + k] : 0.0;
+    }
+}
+
+// Keys before `end`: what follows may not have been written yet. Or values: those of head kv_head + kv_heads.
+void load_keys(uint kv_head, uint col0, uint end, uint k0)
+{
+    for (uint i = gl_LocalInvocationIndex; i < TILE * SLICE; i += 64) {
+        uint col = col0 + i / SLICE, k = k0 + i % SLICE;
+        slice_k[i / SLICE][i % SLICE] = k < head_dim && col < end ? qkv[key_at(col, kv_head) + k] : 0.0;
+    }
 }
 
 void main()
@@ -31,36 +48,85 @@ void main()
     uint group;
     if (beyond_grid(group))
         return;
-    uint row = group / heads, head = group % heads, thread = gl_LocalInvocationIndex;
-    uint width = heads * head_dim, stride = 3 * width;
-    uint query = row * stride + head * head_dim, keys = width + head * head_dim, values = keys + width;
+    uint count = row_count * (heads / kv_heads), tiles = (count + TILE - 1) / TILE, parts = (head_dim + SLICES * SLICE - 1) / (SLICES * SLICE);
+    uint tile0 = group % tiles * TILE, part = group / tiles % parts, kv_head = group / tiles / parts;
+    uint dim0 = part * SLICES * SLICE, thread = gl_LocalInvocationIndex;
+    float largest[4], sum[4], result[SLICES][4]; // of queries tile_row(i); sums over columns tile_col(j), dimensions dim0 + 8 c + thread % 8
+    for (uint i = 0; i < 4; i++) {
+        largest[i] = NO_MAXIMUM;
+        sum[i] = 0.0;
+        for (uint c = 0; c < SLICES; c++)
+            result[c][i] = 0.0;
+    }
 
-    float largest = -3.4e38;
-    for (uint j = thread; j < tokens; j += 64)
-        largest = max(largest, score(query, keys + j * stride));
-    largest = workgroup_max(largest);
-
-    float sum = 0.0, out_part[DIM_CHUNKS];
-    for (uint c = 0; c < DIM_CHUNKS; c++)
-        out_part[c] = 0.0;
-    for (uint j0 = 0; j0 < tokens; j0 += 64) {
+    uvec2 seen = keys_seen(token_of(tile0), token_of(min(tile0 + TILE, count) - 1));
+    for (uint col0 = seen.x; col0 < seen.y; col0 += TILE) {
+        float score[4][4];
+        for (uint i = 0; i < 4; i++)
+            for (uint j = 0; j < 4; j++)
+                score[i][j] = 0.0;
+        for (uint k0 = 0; k0 < head_dim; k0 += SLICE) {
+            barrier();
+            load_queries(kv_head, tile0, count, k0);
+            load_keys(kv_head, col0, seen.y, k0);
+            barrier();
+            for (uint k = 0; k < SLICE; k++)
+                for (uint i = 0; i < 4; i++)
+                    for (uint j = 0; j < 4; j++)
+                        score[i][j] = fma(slice_q[tile_row(i)][k], slice_k[tile_col(j)][k], score[i][j]);
+        }
+        for (uint i = 0; i < 4; i++) {
+            float tile_max = NO_MAXIMUM;
+            for (uint j = 0; j < 4; j++)
+                if (col0 + tile_col(j) < seen.y && visible(token_of(tile0 + tile_row(i)), col0 + tile_col(j)))
+                    tile_max = max(tile_max, scale * score[i][j]);
+            part_of_row[tile_row(i)][thread % 8] = tile_max;
+        }
         barrier();
-        float weight = j0 + thread < tokens ? exp_accurate(score(query, keys + (j0 + thread) * stride) - largest) : 0.0;
-        p[thread] = weight;
-        sum += weight;
-        barrier();
-        uint in_block = min(64, tokens - j0);
-        for (uint c = 0; c < DIM_CHUNKS; c++) {
-            uint k = c * 64 + thread;
-            if (k < head_dim)
-                for (uint j = 0; j < in_block; j++)
-                    out_part[c] = fma(p[j], qkv[values + (j0 + j) * stride + k], out_part[c]);
+        for (uint i = 0; i < 4; i++) {
+            float before = largest[i], tile_sum = 0.0;
+            for (uint j = 0; j < 8; j++)
+                largest[i] = max(largest[i], part_of_row[tile_row(i)][j]);
+            for (uint j = 0; j < 4; j++) {
+                bool shown = col0 + tile_col(j) < seen.y && visible(token_of(tile0 + tile_row(i)), col0 + tile_col(j));
+                float weight = shown ? exp_accurate(fma(scale, score[i][j], -largest[i])) : 0.0;
+                p[tile_row(i)][tile_col(j)] = weight;
+                tile_sum += weight;
+            }
+            float shrink = exp_accurate(before - largest[i]);
+            sum[i] = fma(sum[i], shrink, tile_sum);
+            for (uint c = 0; c < SLICES; c++)
+                result[c][i] *= shrink;
+        }
+        for (uint c = 0; c < SLICES; c++) {
+            barrier();
+            load_keys(kv_head + kv_heads, col0, seen.y, dim0 + c * SLICE);
+            barrier();
+            for (uint j = 0; j < TILE; j++)
+                for (uint i = 0; i < 4; i++)
+                    result[c][i] = fma(p[tile_row(i)][j], slice_k[j][thread % 8], result[c][i]);
         }
     }
-    float reciprocal = 1.0 / workgroup_sum(sum);
-    for (uint c = 0; c < DIM_CHUNKS; c++)
-        if (c * 64 + thread < head_dim)
-            o[row * width + head * head_dim + c * 64 + thread] = out_part[c] * reciprocal;
-    if (thread == 0)
-        stats[row * heads + head] = vec2(largest, reciprocal);
+
+    barrier();
+    for (uint i = 0; i < 4; i++)
+        part_of_row[tile_row(i)][thread % 8] = sum[i];
+    barrier();
+    for (uint i = 0; i < 4; i++) {
+        uint index = tile0 + tile_row(i);
+        if (index >= count)
+            continue;
+        float total = 0.0;
+        for (uint j = 0; j < 8; j++)
+            total += part_of_row[tile_row(i)][j];
+        float reciprocal = 1.0 / total;
+        uint row = token_of(index) * heads + head_of(index, kv_head);
+        for (uint c = 0; c < SLICES; c++) {
+            uint k = dim0 + c * SLICE + thread % 8;
+            if (k < head_dim)
+                o[row * head_dim + k] = result[c][i] * reciprocal;
+        }
+        if (thread % 8 == 0 && part == 0)
+            stats[row] = vec2(largest[i], reciprocal);
+    }
 }

@@ -1,47 +1,56 @@
-// attention_rows.comp for lavapipe (see attention_direct.glsl). A thread owns four tokens; those outside the
-// target's window of rows get zero.
+// attention_rows.comp for lavapipe (see attention_direct.glsl). A thread owns four tokens; those that dO lacks get zero.
 #version 450
 #extension GL_GOOGLE_include_directive : require
 #extension GL_EXT_control_flow_attributes : require
 layout(local_size_x = 8) in;
 
-#define PUSH \
-    uint tokens, heads, head_dim, rows; \
-    float scale;
-#include "grid.glsl"
+#define PUSH_OWN uint rows, rows_below;
+#include "attention.glsl"
 #include "math.glsl"
+#include "attention_window.glsl"
 #include "attention_direct.glsl"
 
-layout(binding = 4) readonly buffer Delta { float delta[]; };   // [T, rows, H]
-layout(binding = 5) buffer DQKV { float d_qkv[]; };             // [T, n, 3, H, head_dim]
+layout(binding = 4) readonly buffer Delta { float delta[]; };      // [T, rows, heads]
+layout(binding = 5) buffer DQKV { float d_qkv[]; };                // [T, rows_below, (heads + 2 kv_heads) head_dim]
+layout(binding = 6) readonly buffer Below { uint first_below[]; }; // [T]
+
+const uint OWN = 4;
 
 void main()
 {
     uint group;
     if (beyond_grid(group))
         return;
-    uint tiles = (tokens + TILE - 1) / TILE, width = heads * head_dim;
-    uint head = group / tiles % heads, target = group / tiles / heads;
-    uint token0 = group % tiles * TILE + gl_LocalInvocationIndex;
-    uint query[OWN], grad[OWN], out_at[OWN];
+    uint tiles = (rows_below + TILE - 1) / TILE, head = group / tiles % heads, target = group / tiles / heads;
+    uint tile0 = group % tiles * TILE, values = kv_heads * head_dim; // from a key to its value
+    uint token[OWN], query[OWN], grad[OWN], out_at[OWN];             // tokens past the end are computed and not stored
     float delta_row[OWN];
-    vec2 st[OWN]; // a reciprocal sum of zero makes A, and with it dQ, zero outside the window
+    vec2 st[OWN];
+    bool in_window[OWN];
     [[unroll]] for (uint c = 0; c < OWN; c++) {
-        uint token = min(token0 + 8 * c, tokens - 1);
-        bool in_window = token >= first[target] && token - first[target] < rows;
-        uint row = in_window ? token - first[target] : 0;
-        query[c] = qkv_at(token, head);
+        uint out_row = min(tile0 + gl_LocalInvocationIndex + 8 * c, rows_below - 1);
+        token[c] = first_below[target] + out_row;
+        in_window[c] = token[c] >= first[target] && token[c] - first[target] < rows;
+        uint row = in_window[c] ? token[c] - first[target] : 0;
+        query[c] = query_at(token[c], head);
         grad[c] = do_at(target, row, head);
-        out_at[c] = qkv_at(target * tokens + token, head);
+        out_at[c] = query_at(target * rows_below + out_row, head);
         delta_row[c] = delta[(target * rows + row) * heads + head];
-        st[c] = in_window ? stats[token * heads + head] : vec2(stats[token * heads + head].x, 0.0);
+        st[c] = stats[token[c] * heads + head];
     }
 
-    for (uint col0 = 0; col0 < tokens; col0 += OTHER) {
+    uint token0 = first_below[target] + tile0;
+    uint begin = max(token0, first[target]), end = min(token0 + TILE, first[target] + rows); // tokens that dO has
+    uvec2 seen = begin < end ? keys_seen(begin, end - 1) : uvec2(0);
+    if (seen.x >= seen.y)
+        for (uint k = 0; k < head_dim; k++)
+            [[unroll]] for (uint c = 0; c < OWN; c++)
+                d_qkv[out_at[c] + k] = 0.0;
+    for (uint col0 = seen.x; col0 < seen.y; col0 += OTHER) {
         uint key[OTHER];
         float a[OTHER][OWN], ds[OTHER][OWN];
         [[unroll]] for (uint j = 0; j < OTHER; j++) {
-            key[j] = qkv_at(min(col0 + j, tokens - 1), head) + width;
+            key[j] = key_at(min(col0 + j, tokens - 1), kv_head_of(head));
             [[unroll]] for (uint c = 0; c < OWN; c++)
                 a[j][c] = ds[j][c] = 0.0;
         }
@@ -52,7 +61,7 @@ void main()
                 g[c] = d_o[grad[c] + k];
             }
             [[unroll]] for (uint j = 0; j < OTHER; j++) {
-                float key_k = qkv[key[j] + k], value_k = qkv[key[j] + width + k];
+                float key_k = qkv[key[j] + k], value_k = qkv[key[j] + values + k];
                 [[unroll]] for (uint c = 0; c < OWN; c++) {
                     a[j][c] = fma(q[c], key_k, a[j][c]);
                     ds[j][c] = fma(g[c], value_k, ds[j][c]);
@@ -61,20 +70,21 @@ void main()
         }
         [[unroll]] for (uint j = 0; j < OTHER; j++)
             [[unroll]] for (uint c = 0; c < OWN; c++) {
-                float p = col0 + j < tokens ? exp_accurate(fma(scale, a[j][c], -st[c].x)) * st[c].y : 0.0;
-                ds[j][c] = scale * (p * (ds[j][c] - delta_row[c]));
+                bool shown = in_window[c] && col0 + j < tokens && visible(token[c], col0 + j);
+                float p = exp_accurate(fma(scale, a[j][c], -st[c].x)) * st[c].y;
+                ds[j][c] = shown ? scale * (p * (ds[j][c] - delta_row[c])) : 0.0;
             }
         for (uint k = 0; k < head_dim; k++) {
             float dq[OWN];
             [[unroll]] for (uint c = 0; c < OWN; c++)
-                dq[c] = col0 == 0 ? 0.0 : d_qkv[out_at[c] + k];
+                dq[c] = col0 == seen.x ? 0.0 : d_qkv[out_at[c] + k];
             [[unroll]] for (uint j = 0; j < OTHER; j++) {
                 float key_k = qkv[key[j] + k];
                 [[unroll]] for (uint c = 0; c < OWN; c++)
                     dq[c] = fma(ds[j][c], key_k, dq[c]);
             }
             [[unroll]] for (uint c = 0; c < OWN; c++)
-                if (token0 + 8 * c < tokens)
+                if (tile0 + gl_LocalInvocationIndex + 8 * c < rows_below)
                     d_qkv[out_at[c] + k] = dq[c];
         }
     }

@@ -1,12 +1,7 @@
 // A 32 x 32 tile of attention probabilities A = exp(scale q.k - max) / sum and of their gradient dA = dO.v, for one target and
 // head. 64 threads; each holds the 4 x 4 elements at rows tile_row(i), columns tile_col(j). Nothing of size n x n is stored.
-// Queries and dO stand in the target's window of rows, keys and values are all tokens.
-const uint TILE = 32, SLICE = 8; // head_dim passes through shared memory in slices
-
-layout(binding = 0) readonly buffer QKV { float qkv[]; };     // [n, 3, H, head_dim]
-layout(binding = 1) readonly buffer Stats { vec2 stats[]; };  // [n, H]: maximum, 1 / sum
-layout(binding = 2) readonly buffer DO { float d_o[]; };      // [T, rows, H, head_dim]
-layout(binding = 3) readonly buffer First { uint first[]; };  // [T]: where the window begins
+// Rows count from the target's window of dO (a number that wrapped below zero lies outside), columns from the first token.
+const uint SLICE = 8; // head_dim passes through shared memory in slices
 
 shared float slice_q[TILE][SLICE + 1], slice_do[TILE][SLICE + 1], slice_k[TILE][SLICE + 1], slice_v[TILE][SLICE + 1];
 
@@ -20,21 +15,34 @@ uint tile_col(uint j)
     return gl_LocalInvocationIndex % 8 + 8 * j;
 }
 
-// Rows row0.. of the window and columns col0.. of the sequence, dimensions k0.. of the head, into shared memory.
-void load_slices(uint target, uint head, uint row0, uint col0, uint k0)
+// Dimensions k0.. of a head, of rows row0.. of the window and of columns col0.., into shared memory.
+void load_rows(uint target, uint head, uint row0, uint k0)
 {
-    uint width = heads * head_dim;
     for (uint i = gl_LocalInvocationIndex; i < TILE * SLICE; i += 64) {
-        uint r = i / SLICE, k = i % SLICE, at = head * head_dim + k0 + k;
-        bool in_head = k0 + k < head_dim, row_in = in_head && row0 + r < rows, col_in = in_head && col0 + r < tokens;
-        slice_q[r][k] = row_in ? qkv[(first[target] + row0 + r) * 3 * width + at] : 0.0;
-        slice_do[r][k] = row_in ? d_o[(target * rows + row0 + r) * width + at] : 0.0;
-        slice_k[r][k] = col_in ? qkv[(col0 + r) * 3 * width + width + at] : 0.0;
-        slice_v[r][k] = col_in ? qkv[(col0 + r) * 3 * width + 2 * width + at] : 0.0;
+        uint row = row0 + i / SLICE, k = k0 + i % SLICE;
+        bool inside = k < head_dim && row < rows;
+        slice_q[i / SLICE][i % SLICE] = inside ? qkv[query_at(first[target] + row, head) + k] : 0.0;
+        slice_do[i / SLICE][i % SLICE] = inside ? d_o[do_at(target, row, head) + k] : 0.0;
     }
 }
 
-// Elements outside the window or the sequence are zero in both.
+void load_keys(uint kv_head, uint col0, uint k0)
+{
+    for (uint i = gl_LocalInvocationIndex; i < TILE * SLICE; i += 64) {
+        uint col = col0 + i / SLICE, k = k0 + i % SLICE;
+        slice_k[i / SLICE][i % SLICE] = k < head_dim && col < tokens ? qkv[key_at(col, kv_head) + k] : 0.0;
+    }
+}
+
+void load_values(uint kv_head, uint col0, uint k0)
+{
+    for (uint i = gl_LocalInvocationIndex; i < TILE * SLICE; i += 64) {
+        uint col = col0 + i / SLICE, k = k0 + i % SLICE;
+        slice_v[i / SLICE][i % SLICE] = k < head_dim && col < tokens ? qkv[value_at(col, kv_head) + k] : 0.0;
+    }
+}
+
+// Elements outside the window or the sequence, or hidden by the mask, are zero in both.
 void attention_tile(uint target, uint head, uint row0, uint col0, out float a[4][4], out float da[4][4])
 {
     for (uint i = 0; i < 4; i++)
@@ -42,7 +50,9 @@ void attention_tile(uint target, uint head, uint row0, uint col0, out float a[4]
             a[i][j] = da[i][j] = 0.0;
     for (uint k0 = 0; k0 < head_dim; k0 += SLICE) {
         barrier();
-        load_slices(target, head, row0, col0, k0);
+        load_rows(target, head, row0, k0);
+        load_keys(kv_head_of(head), col0, k0);
+        load_values(kv_head_of(head), col0, k0);
         barrier();
         for (uint k = 0; k < SLICE; k++)
             for (uint i = 0; i < 4; i++)
@@ -52,9 +62,13 @@ void attention_tile(uint target, uint head, uint row0, uint col0, out float a[4]
                 }
     }
     for (uint i = 0; i < 4; i++) {
-        bool row_in = row0 + tile_row(i) < rows;
-        vec2 s = row_in ? stats[(first[target] + row0 + tile_row(i)) * heads + head] : vec2(0.0);
-        for (uint j = 0; j < 4; j++)
-            a[i][j] = row_in && col0 + tile_col(j) < tokens ? exp_accurate(fma(scale, a[i][j], -s.x)) * s.y : 0.0;
+        uint row = row0 + tile_row(i), token = first[target] + row;
+        vec2 s = row < rows ? stats[token * heads + head] : vec2(0.0);
+        for (uint j = 0; j < 4; j++) {
+            uint col = col0 + tile_col(j);
+            bool shown = row < rows && col < tokens && visible(token, col);
+            a[i][j] = shown ? exp_accurate(fma(scale, a[i][j], -s.x)) * s.y : 0.0;
+            da[i][j] = shown ? da[i][j] : 0.0;
+        }
     }
 }

@@ -1,8 +1,11 @@
 // matmul.comp for lavapipe, which runs on the CPU: there shared memory is ordinary memory and a barrier is dear, so each thread takes
-// its operands straight from the buffers and keeps a larger tile in registers. Same bindings, same push constants.
+// its operands straight from the buffers and keeps a larger tile in registers. A load costs the same whether the eight threads want one
+// word or eight, so what all of them need is loaded by one of them each and handed round. Same bindings, same push constants.
+// Every element of Y is one sum in ascending order of k.
 #version 450
 #extension GL_GOOGLE_include_directive : require
 #extension GL_EXT_control_flow_attributes : require
+#extension GL_KHR_shader_subgroup_ballot : require
 
 layout(constant_id = 0) const bool W_IS_NK = true;
 layout(local_size_x = 8) in;
@@ -19,7 +22,7 @@ layout(binding = 2) buffer Y { float y[]; };
 layout(binding = 3) readonly buffer Bias { float bias[]; };
 
 const uint TILE_M = 32, TILE_N = 64;  // of the workgroup, as in matmul.comp
-const uint ROWS = 16, COLS = 4;       // of one thread at a time; its columns are 8 apart
+const uint ROWS = 32, COLS = 4;       // of one thread at a time; its columns are 8 apart
 
 void make_part(uint row0, uint col0)
 {
@@ -32,16 +35,28 @@ void make_part(uint row0, uint col0)
     [[unroll]] for (uint r = 0; r < ROWS; r++)
         [[unroll]] for (uint c = 0; c < COLS; c++)
             sum[r][c] = 0.0;
-    for (uint k = 0; k < K; k++) {
-        float a[ROWS], b[COLS];
+    uint k0 = 0;
+    for (; k0 + 8 <= K; k0 += 8) {
+        float ahead[ROWS]; // k0 + thread
         [[unroll]] for (uint r = 0; r < ROWS; r++)
-            a[r] = x[x_row[r] + k];
-        [[unroll]] for (uint c = 0; c < COLS; c++)
-            b[c] = w[w_col[c] + (W_IS_NK ? k : k * w_stride)];
-        [[unroll]] for (uint r = 0; r < ROWS; r++)
+            ahead[r] = x[x_row[r] + k0 + gl_LocalInvocationIndex];
+        [[unroll]] for (uint i = 0; i < 8; i++) {
+            float b[COLS];
             [[unroll]] for (uint c = 0; c < COLS; c++)
-                sum[r][c] = fma(a[r], b[c], sum[r][c]);
+                b[c] = w[w_col[c] + (W_IS_NK ? k0 + i : (k0 + i) * w_stride)];
+            [[unroll]] for (uint r = 0; r < ROWS; r++) {
+                float a = subgroupBroadcast(ahead[r], i);
+                [[unroll]] for (uint c = 0; c < COLS; c++)
+                    sum[r][c] = fma(a, b[c], sum[r][c]);
+            }
+        }
     }
+    for (uint k = k0; k < K; k++)
+        [[unroll]] for (uint c = 0; c < COLS; c++) {
+            float b = w[w_col[c] + (W_IS_NK ? k : k * w_stride)];
+            [[unroll]] for (uint r = 0; r < ROWS; r++)
+                sum[r][c] = fma(x[x_row[r] + k], b, sum[r][c]);
+        }
     [[unroll]] for (uint r = 0; r < ROWS; r++)
         [[unroll]] for (uint c = 0; c < COLS; c++) {
             uint row = row0 + r, col = col0 + 8 * c;

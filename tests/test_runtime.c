@@ -104,8 +104,8 @@ static void check_product(uvk_context *ctx, size_t M, size_t N, size_t K, uint32
     uvk_error err;
     open_product(&p, ctx, M, N, K);
     assert_true(p.w.n_parts >= parts);
-    expect(uvk_linear(ctx, &p.x, M, &p.w, &p.bias, &p.y, 0, false, &err), &err);
-    expect(uvk_linear(ctx, &p.x, M, &p.w, NULL, &p.y, 0, true, &err), &err);
+    expect(uvk_linear(ctx, &p.x, 0, M, &p.w, &p.bias, &p.y, 0, false, &err), &err);
+    expect(uvk_linear(ctx, &p.x, 0, M, &p.w, NULL, &p.y, 0, true, &err), &err);
     expect(uvk_linear_backward(ctx, &p.y, M, &p.w, &p.dx, &err), &err);
     expect(uvk_download(ctx, &p.y, 0, M, p.host_y, &err), &err);
     expect(uvk_download(ctx, &p.dx, 0, M, p.host_dx, &err), &err);
@@ -216,7 +216,7 @@ static void check_activation(uvk_context *ctx, uvk_activation kind)
     expect(uvk_pool_add(pool, &h, 1, COUNT, true, &err), &err);
     expect(uvk_pool_commit(pool, &err), &err);
     expect(uvk_upload(ctx, &u, 0, 1, x, &err), &err);
-    expect(uvk_activate(ctx, kind, &u, &h, &err), &err);
+    expect(uvk_activate(ctx, kind, &u, (uvk_range){0, 1}, &h, &err), &err);
     expect(uvk_download(ctx, &h, 0, 1, value, &err), &err);
     expect(uvk_download(ctx, &u, 0, 1, slope, &err), &err);
     for (int i = 0; i < COUNT; i++) {

@@ -1,9 +1,11 @@
 // Gradient through a LayerNorm, added to the gradient that passed it by on the residual stream:
 //   G_out = G_in + rstd (g - mean(g) - xhat mean(g xhat)),   g = dY weight,   xhat = (x - mean) rstd
+// and through an RMSNorm, which lacks both means but that of g xhat.
 // Gradients are kept only where they can differ from zero: for target t, the rows first[t] .. first[t] + rows - 1 of the
 // sequence. dY and G_out stand in one such window, G_in in another inside it. One workgroup a row of dY.
 #version 450
 #extension GL_GOOGLE_include_directive : require
+layout(constant_id = 0) const bool RMS = false;
 layout(local_size_x = 64) in;
 
 #define PUSH \
@@ -34,7 +36,7 @@ void main()
         sum += g;
         sum_xhat = fma(g, (x[base_x + k] - mean) * rstd, sum_xhat);
     }
-    sum = workgroup_sum(sum) / float(width);
+    sum = RMS ? 0.0 : workgroup_sum(sum) / float(width);
     sum_xhat = workgroup_sum(sum_xhat) / float(width);
     bool residual = token >= first_in[target] && token - first_in[target] < rows_in;
     uint base_in = (target * rows_in + token - first_in[target]) * width;

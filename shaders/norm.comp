@@ -1,10 +1,12 @@
-// y = (x - mean) rstd weight + bias over each row; keeps mean and rstd for the gradient. One workgroup a row.
+// y = (x - mean) rstd weight + bias over each row, or, for RMSNorm, x rstd weight with rstd = 1 / rms; keeps mean (or 0) and rstd
+// for the gradient. One workgroup a row.
 #version 450
 #extension GL_GOOGLE_include_directive : require
+layout(constant_id = 0) const bool RMS = false;
 layout(local_size_x = 64) in;
 
 #define PUSH \
-    uint width; \
+    uint width, first_row, use_bias; \
     float epsilon;
 #include "grid.glsl"
 #include "reduce.glsl"
@@ -17,14 +19,17 @@ layout(binding = 4) writeonly buffer Stats { vec2 stats[]; }; // mean, rstd
 
 void main()
 {
-    uint row;
-    if (beyond_grid(row))
+    uint group;
+    if (beyond_grid(group))
         return;
-    uint base = row * width, thread = gl_LocalInvocationIndex;
-    float sum = 0.0;
-    for (uint k = thread; k < width; k += 64)
-        sum += x[base + k];
-    float mean = workgroup_sum(sum) / float(width);
+    uint row = first_row + group, base = row * width, thread = gl_LocalInvocationIndex;
+    float mean = 0.0;
+    if (!RMS) {
+        float sum = 0.0;
+        for (uint k = thread; k < width; k += 64)
+            sum += x[base + k];
+        mean = workgroup_sum(sum) / float(width);
+    }
     // Deviations from the mean first: E[x^2] - E[x]^2 would cancel.
     float squares = 0.0;
     for (uint k = thread; k < width; k += 64) {
@@ -33,7 +38,7 @@ void main()
     }
     float rstd = 1.0 / sqrt(workgroup_sum(squares) / float(width) + epsilon);
     for (uint k = thread; k < width; k += 64)
-        y[base + k] = fma((x[base + k] - mean) * rstd, weight[k], bias[k]);
+        y[base + k] = fma((x[base + k] - mean) * rstd, weight[k], use_bias != 0 ? bias[k] : 0.0);
     if (thread == 0)
         stats[row] = vec2(mean, rstd);
 }
