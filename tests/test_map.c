@@ -32,12 +32,10 @@ typedef struct example {
 static void make_example(example *e, uint32_t number)
 {
     seed = number * 2654435761u + 1;
-    int n = 2 + (int)(uniform() * (MOST - 2)), special = 0;
+    int n = 2 + (int)(uniform() * (MOST - 2));
     *e = (example){.target = (int)(uniform() * n)};
-    for (int j = 0; j < n; j++) {
+    for (int j = 0; j < n; j++)
         e->tokens[j].special = uniform() < 0.2;
-        special += e->tokens[j].special;
-    }
     bool grid = number % 2 == 0;
     e->layout = (uvk_layout){.tokens = n, .list = e->tokens, .grid_cols = grid ? 1 + (int)(uniform() * 6) : 0, .causal = !grid && number % 3 != 0};
     for (int j = 0; j < n; j++)
