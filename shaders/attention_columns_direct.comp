@@ -2,6 +2,7 @@
 #version 450
 #extension GL_GOOGLE_include_directive : require
 #extension GL_EXT_control_flow_attributes : require
+#extension GL_KHR_shader_subgroup_ballot : require
 layout(constant_id = 0) const bool GRADIENTS = true; // false: relevance only (the lowest block of the product)
 layout(local_size_x = 8) in;
 
@@ -25,11 +26,11 @@ void main()
     if (beyond_grid(group))
         return;
     uint tiles = (rows_below + TILE - 1) / TILE, kv_head = group / tiles % kv_heads, target = group / tiles / kv_heads;
-    uint tile0 = group % tiles * TILE, values = kv_heads * head_dim; // from a key to its value
+    uint thread = gl_LocalInvocationIndex, tile0 = group % tiles * TILE, values = kv_heads * head_dim; // from a key to its value
     uint col[OWN], key[OWN], out_at[OWN]; // columns past the end are computed and not stored
     float relevance_sum[OWN];
     [[unroll]] for (uint c = 0; c < OWN; c++) {
-        uint col_row = min(tile0 + gl_LocalInvocationIndex + 8 * c, rows_below - 1);
+        uint col_row = min(tile0 + thread + 8 * c, rows_below - 1);
         col[c] = first_below[target] + col_row;
         key[c] = key_at(col[c], kv_head);
         out_at[c] = key_at(target * rows_below + col_row, kv_head);
@@ -54,17 +55,24 @@ void main()
             [[unroll]] for (uint c = 0; c < OWN; c++)
                 a[r][c] = da[r][c] = 0.0;
         }
-        for (uint k = 0; k < head_dim; k++) {
-            float key_k[OWN], value_k[OWN];
-            [[unroll]] for (uint c = 0; c < OWN; c++) {
-                key_k[c] = qkv[key[c] + k];
-                value_k[c] = qkv[key[c] + values + k];
-            }
+        for (uint k0 = 0; k0 < head_dim; k0 += 8) {
+            float q_ahead[OTHER], g_ahead[OTHER]; // dimension k0 + thread of each row
             [[unroll]] for (uint r = 0; r < OTHER; r++) {
-                float q = qkv[query[r] + k], g = d_o[grad[r] + k];
+                q_ahead[r] = k0 + thread < head_dim ? qkv[query[r] + k0 + thread] : 0.0;
+                g_ahead[r] = k0 + thread < head_dim ? d_o[grad[r] + k0 + thread] : 0.0;
+            }
+            [[unroll]] for (uint i = 0; i < 8; i++) {
+                float key_k[OWN], value_k[OWN];
                 [[unroll]] for (uint c = 0; c < OWN; c++) {
-                    a[r][c] = fma(q, key_k[c], a[r][c]);
-                    da[r][c] = fma(g, value_k[c], da[r][c]);
+                    key_k[c] = qkv[key[c] + min(k0 + i, head_dim - 1)];
+                    value_k[c] = qkv[key[c] + values + min(k0 + i, head_dim - 1)];
+                }
+                [[unroll]] for (uint r = 0; r < OTHER; r++) {
+                    float q = subgroupBroadcast(q_ahead[r], i), g = subgroupBroadcast(g_ahead[r], i);
+                    [[unroll]] for (uint c = 0; c < OWN; c++) {
+                        a[r][c] = fma(q, key_k[c], a[r][c]);
+                        da[r][c] = fma(g, value_k[c], da[r][c]);
+                    }
                 }
             }
         }
@@ -83,27 +91,37 @@ void main()
         }
         if (!GRADIENTS)
             continue;
+        uint query_of[OTHER / 8], grad_of[OTHER / 8]; // of row thread, thread + 8, ...
+        [[unroll]] for (uint r = 0; r < OTHER / 8; r++) {
+            uint row = min(row0 + thread + 8 * r, rows - 1);
+            query_of[r] = query_at(first[target] + row, head);
+            grad_of[r] = do_at(target, row, head);
+        }
         for (uint k = 0; k < head_dim; k++) {
-            float dk[OWN], dv[OWN];
+            float q_ahead[OTHER / 8], g_ahead[OTHER / 8], dk[OWN], dv[OWN];
+            [[unroll]] for (uint r = 0; r < OTHER / 8; r++) {
+                q_ahead[r] = scale * qkv[query_of[r] + k];
+                g_ahead[r] = d_o[grad_of[r] + k];
+            }
             [[unroll]] for (uint c = 0; c < OWN; c++) {
                 dk[c] = begins ? 0.0 : d_qkv[out_at[c] + k];
                 dv[c] = begins ? 0.0 : d_qkv[out_at[c] + values + k];
             }
             [[unroll]] for (uint r = 0; r < OTHER; r++) {
-                float q = scale * qkv[query[r] + k], g = d_o[grad[r] + k];
+                float q = subgroupBroadcast(q_ahead[r / 8], r % 8), g = subgroupBroadcast(g_ahead[r / 8], r % 8);
                 [[unroll]] for (uint c = 0; c < OWN; c++) {
                     dk[c] = fma(da[r][c], q, dk[c]);
                     dv[c] = fma(a[r][c], g, dv[c]);
                 }
             }
             [[unroll]] for (uint c = 0; c < OWN; c++)
-                if (tile0 + gl_LocalInvocationIndex + 8 * c < rows_below) {
+                if (tile0 + thread + 8 * c < rows_below) {
                     d_qkv[out_at[c] + k] = dk[c];
                     d_qkv[out_at[c] + values + k] = dv[c];
                 }
         }
     }
     [[unroll]] for (uint c = 0; c < OWN; c++)
-        if (tile0 + gl_LocalInvocationIndex + 8 * c < rows_below)
+        if (tile0 + thread + 8 * c < rows_below)
             relevance[(target * kv_heads + kv_head) * tokens + col[c]] = relevance_sum[c];
 }

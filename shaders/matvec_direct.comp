@@ -3,6 +3,7 @@
 #version 450
 #extension GL_GOOGLE_include_directive : require
 #extension GL_EXT_control_flow_attributes : require
+#extension GL_KHR_shader_subgroup_ballot : require
 layout(local_size_x = 8) in;
 
 #define PUSH \
@@ -29,11 +30,18 @@ void main()
         w_col[c] = w_offset + min(col0 + 8 * c, N - 1) * w_stride; // columns past the end are computed and not stored
         sum[c] = 0.0;
     }
-    for (uint k = 0; k < K; k++) {
-        float a = x[x_offset + k];
-        [[unroll]] for (uint c = 0; c < COLS; c++)
-            sum[c] = fma(a, w[w_col[c] + k], sum[c]);
+    uint k0 = 0;
+    for (; k0 + 8 <= K; k0 += 8) {
+        float ahead = x[x_offset + k0 + gl_LocalInvocationIndex]; // handed round, as in matmul_direct.comp
+        [[unroll]] for (uint i = 0; i < 8; i++) {
+            float a = subgroupBroadcast(ahead, i);
+            [[unroll]] for (uint c = 0; c < COLS; c++)
+                sum[c] = fma(a, w[w_col[c] + k0 + i], sum[c]);
+        }
     }
+    for (uint k = k0; k < K; k++)
+        [[unroll]] for (uint c = 0; c < COLS; c++)
+            sum[c] = fma(x[x_offset + k], w[w_col[c] + k], sum[c]);
     [[unroll]] for (uint c = 0; c < COLS; c++) {
         uint col = col0 + 8 * c;
         if (col >= N)
