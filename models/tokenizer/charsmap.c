@@ -189,6 +189,12 @@ static bool push_cluster(changes *c, const uvk_charsmap *map, const char *bytes,
     return ok;
 }
 
+/* Marks up to Unicode 17, which utf8proc does not know yet. Those beyond U+FFFF make a cluster too long to be replaced as a whole. */
+static bool is_newer_mark(uint32_t c)
+{
+    return c == 0x897 || (c >= 0x1ACF && c <= 0x1ADD) || (c >= 0x1AE0 && c <= 0x1AEB);
+}
+
 /* The grapheme cluster at the start of the bytes. */
 static size_t cluster(const char *bytes, size_t length)
 {
@@ -197,7 +203,8 @@ static size_t cluster(const char *bytes, size_t length)
     size_t size = uvk_utf8_get(bytes, &before);
     while (size < length) {
         size_t step = uvk_utf8_get(bytes + size, &character);
-        if (utf8proc_grapheme_break_stateful((utf8proc_int32_t)before, (utf8proc_int32_t)character, &state))
+        bool ends = utf8proc_grapheme_break_stateful((utf8proc_int32_t)before, (utf8proc_int32_t)character, &state);
+        if (ends && !(is_newer_mark(character) && before >= 0xA0)) /* nothing joins a control character */
             break;
         size += step;
         before = character;

@@ -23,6 +23,9 @@ static const char letters[] =
 static const char numbers[] =
     "\\x{10d40}-\\x{10d49}\\x{116d0}-\\x{116e3}\\x{11bf0}-\\x{11bf9}\\x{11f50}-\\x{11f59}\\x{16130}-\\x{16139}"
     "\\x{16d70}-\\x{16d79}\\x{1ccf0}-\\x{1ccf9}\\x{1d2c0}-\\x{1d2d3}\\x{1e4f0}-\\x{1e4f9}\\x{1e5f1}-\\x{1e5fa}";
+static const char digits[] =
+    "\\p{Nd}\\x{10d40}-\\x{10d49}\\x{116d0}-\\x{116e3}\\x{11bf0}-\\x{11bf9}\\x{11f50}-\\x{11f59}\\x{16130}-\\x{16139}"
+    "\\x{16d70}-\\x{16d79}\\x{1ccf0}-\\x{1ccf9}\\x{1e4f0}-\\x{1e4f9}\\x{1e5f1}-\\x{1e5fa}";
 static const char marks[] =
     "\\x{897}\\x{cf3}\\x{ece}\\x{10d69}-\\x{10d6d}\\x{10efc}-\\x{10eff}\\x{11241}\\x{113b8}-\\x{113c0}\\x{113c2}\\x{113c5}"
     "\\x{113c7}-\\x{113ca}\\x{113cc}-\\x{113d0}\\x{113d2}\\x{113e1}-\\x{113e2}\\x{11f00}-\\x{11f01}\\x{11f03}\\x{11f34}-\\x{11f3a}"
@@ -143,6 +146,11 @@ static bool replace_escape(translation *t, bool in_class, bool negated, const ch
     return put_set(t, in_class, negated, members);
 }
 
+static bool negated_set(translation *t, bool in_class, const char *members)
+{
+    return in_class ? refuse(t, "a negated set within a class") : replace_escape(t, false, true, members);
+}
+
 static bool boundary(translation *t, bool negated)
 {
     t->at += 2;
@@ -156,10 +164,12 @@ static bool escape(translation *t, bool in_class)
     case '\0': return refuse(t, "it ends in a backslash");
     case 's': return replace_escape(t, in_class, false, SPACE);
     case 'S': return replace_escape(t, in_class, false, NOT_SPACE);
+    case 'd': return replace_escape(t, in_class, false, digits);
     case 'h': return replace_escape(t, in_class, false, "0-9a-fA-F");
     case 'w': return replace_escape(t, in_class, false, word);
-    case 'W':
-    case 'H': return in_class ? refuse(t, "a negated set within a class") : replace_escape(t, false, true, t->at[1] == 'W' ? word : "0-9a-fA-F");
+    case 'W': return negated_set(t, in_class, word);
+    case 'D': return negated_set(t, in_class, digits);
+    case 'H': return negated_set(t, in_class, "0-9a-fA-F");
     case 'v': return replace_escape(t, true, false, "\\x{b}");
     case 'p':
     case 'P': return property(t, in_class);
