@@ -1,200 +1,126 @@
 /* ultravk explain: what is cheap is checked first, then the device and the database are opened, then input by input. */
 #include "explain.h"
 
+#include "inputs.h"
 #include "messages.h"
+#include "pictures.h"
 #include "progress.h"
+#include "record.h"
 #include "signals.h"
 #include "text.h"
 
-#include <string.h>
-#include <sys/stat.h>
-
-uvk_explain_params explain_params(const explain_job *job, const target_list *targets)
+static uvk_status check_flags(const options *o, uvk_error *err)
 {
-    const options *o = job->o;
-    return (uvk_explain_params){
-        .layer = job->layer, .first_block = job->first_block, .scalar = (uvk_scalar)o->scalar, .order = (uvk_order)o->order,
-        .normalize = (uvk_normalize)o->normalize, .targets = targets->tokens, .n_targets = targets->count,
-    };
+    if ((o->tokens != NULL) + o->pixel.given + (o->at_word >= 0) > 1)
+        return uvk_fail(err, UVK_USAGE, "--tokens, --at-pixel and --at-word all name the targets (give one of them)");
+    return job_check_flags(o, err);
 }
 
-size_t patch_count(const uvk_model_info *model)
+static uvk_status check_inputs(const options *o, const input_list *inputs, uvk_error *err)
 {
-    return (size_t)(model->tokens - model->special);
+    uvk_status status = o->png ? inputs_check_stems(inputs, err) : UVK_OK;
+    return status == UVK_OK ? rows_file_check(o, inputs->count, err) : status;
 }
 
-static uvk_status check_flags(const explain_job *job, uvk_error *err)
+static uvk_status check_modality(const job *j, uvk_error *err)
 {
-    const options *o = job->o;
-    if (o->tokens && o->has_pixel)
-        return uvk_fail(err, UVK_USAGE, "--tokens and --at-pixel both name the targets (give one of them)");
-    if (o->resume && !o->db)
-        return uvk_fail(err, UVK_USAGE, "--resume needs --db FILE, the database to go on with");
-    if (o->resume && o->out)
-        return uvk_fail(err, UVK_USAGE, "--resume skips inputs that --out would miss (give one of them)");
-    uvk_status status = o->png ? inputs_check_stems(&job->inputs, err) : UVK_OK;
-    return status == UVK_OK ? rows_file_check(job, err) : status;
-}
-
-static uvk_status check_folders(const options *o, uvk_error *err)
-{
-    struct stat info;
-    if (o->png && stat(o->png, &info) == 0 && !S_ISDIR(info.st_mode))
-        return uvk_fail(err, UVK_FAILED, "%s: not a folder (--png writes into one)", o->png);
-    return o->db ? output_check(o->db, err) : UVK_OK;
-}
-
-/* What the flags ask for that only the model can judge. */
-static uvk_status check_against_model(explain_job *job, uvk_error *err)
-{
-    const options *o = job->o;
-    int top = job->info->layers + 1;
-    if (job->info->modality != UVK_VISION)
-        return uvk_fail(err, UVK_BAD_INPUT, "%s: a text model (explain takes vision models)", o->model);
-    job->layer = o->layer ? o->layer : top;
-    job->first_block = o->first_block ? o->first_block : 1;
-    if (job->layer > top)
-        return uvk_fail(err, UVK_USAGE, "--layer %d: this model has layers 2 to %d", job->layer, top);
-    if (job->first_block >= job->layer)
-        return uvk_fail(err, UVK_USAGE, "--first-block %d: layer %d has blocks 1 to %d below it", job->first_block, job->layer, job->layer - 1);
-    if (o->has_pixel)
-        return UVK_OK;
-    return targets_parse(o->tokens ? o->tokens : "patches", job->info, &job->targets, err);
-}
-
-/* Whoever only looks at a table does not want to wait for hundreds of maps that it does not show. */
-static void shorten_for_table(explain_job *job)
-{
-    enum { SIDE = 3 };
-    target_list all = job->targets;
-    if (!job->table || all.listed || all.count <= SIDE * SIDE)
-        return;
-    targets_spread(&all, job->info, SIDE, &job->targets);
-    note("%d of %d targets, spread over the image; --tokens names others, --db keeps all", job->targets.count, all.count);
-    targets_free(&all);
-}
-
-static void print_log(void *user, uvk_log_level level, const char *line)
-{
-    (void)user;
-    if (level == UVK_LOG_WARNING)
-        warn("%s", line);
-    else
-        note("%s", line);
-}
-
-static bool is_interrupted(void *user)
-{
-    (void)user;
-    return interrupted();
-}
-
-static uvk_status open_device(explain_job *job, uvk_error *err)
-{
-    uvk_context_params params = {.device = job->o->device, .memory = job->o->memory, .log = print_log, .interrupted = is_interrupted};
-    uvk_status status = uvk_context_create(&params, &job->context, err);
-    if (status == UVK_OK)
-        job->device = uvk_context_device(job->context);
-    return status;
-}
-
-static uvk_status print_plan(const explain_job *job, uvk_error *err)
-{
-    int32_t any = job->info->special;
-    target_list one = {.tokens = &any, .count = 1};
-    uvk_explain_params params = explain_params(job, job->o->has_pixel ? &one : &job->targets);
-    uvk_plan plan;
-    uvk_status status = uvk_explain_plan(job->session, &params, &plan, err);
-    if (status != UVK_OK)
-        return status;
-    char weights[32], forward[32], each[32], total[32], budget[32];
-    note("plan: weights %s + forward %s + %d target%s x %s = %s of %s", text_bytes(plan.weights, weights), text_bytes(plan.forward, forward), plan.chunk,
-         plan.chunk == 1 ? "" : "s", text_bytes(plan.per_target, each), text_bytes(plan.total, total), text_bytes(plan.budget, budget));
+    const options *o = j->o;
+    bool text = j->info->modality == UVK_TEXT;
+    if (text && o->png)
+        return uvk_fail(err, UVK_USAGE, "--png: %s is a language model (pictures are for photos; --db or --json keep all of a text)", j->info->name);
+    if (text && o->pixel.given)
+        return uvk_fail(err, UVK_USAGE, "--at-pixel: %s is a language model (--at-word N names a word, --tokens tokens)", j->info->name);
+    if (!text && o->at_word >= 0)
+        return uvk_fail(err, UVK_USAGE, "--at-word: %s is a vision model (--at-pixel X,Y names a patch, --tokens tokens)", j->info->name);
     return UVK_OK;
 }
 
-static uvk_status open_job(explain_job *job, uvk_error *err)
+/* A text's length is not known yet: its targets are only read through for what no text can have. */
+static uvk_status read_targets(const job *j, explain_targets *targets, uvk_error *err)
 {
-    uvk_status status = check_flags(job, err);
-    if (status == UVK_OK)
-        status = check_folders(job->o, err);
-    if (status == UVK_OK)
-        status = uvk_model_load(job->o->model, &job->model, err);
-    if (status != UVK_OK)
-        return status;
-    job->info = uvk_model_get_info(job->model);
-    status = check_against_model(job, err);
-    if (status != UVK_OK)
-        return status;
-    shorten_for_table(job);
-    status = open_device(job, err);
-    if (status == UVK_OK)
-        status = uvk_session_create(job->context, job->model, &job->session, err);
-    if (status == UVK_OK)
-        status = print_plan(job, err);
-    if (status == UVK_OK && job->o->png)
-        status = pictures_prepare(job, err);
-    if (status == UVK_OK && job->o->db)
-        status = record_open(job, err);
+    const options *o = j->o;
+    bool text = j->info->modality == UVK_TEXT;
+    targets->shorten = j->table;
+    if (o->pixel.given || o->at_word >= 0)
+        return UVK_OK;
+    uvk_status status = targets_parse(o->tokens ? o->tokens : text ? "all" : "patches", j->info, text ? j->info->context : j->info->tokens, &targets->fixed, err);
+    if (text)
+        targets_free(&targets->fixed);
+    else if (status == UVK_OK && targets->shorten)
+        explain_shorten(j, &targets->fixed);
     return status;
 }
 
-static uvk_status run_inputs(explain_job *job)
+/* An image's plan is known before the first is opened. */
+static uvk_status plan_images(job *j, const explain_targets *targets, uvk_error *err)
 {
-    uvk_status status = UVK_OK;
+    int32_t any = j->info->special;
+    target_list one = {.tokens = &any, .count = 1};
+    return j->info->modality == UVK_VISION ? job_plan(j, j->info->tokens, targets->fixed.count ? &targets->fixed : &one, err) : UVK_OK;
+}
+
+static uvk_status open_model(job *j, input_list *inputs, explain_targets *targets, uvk_error *err)
+{
+    uvk_status status = check_flags(j->o, err);
+    if (status == UVK_OK && !inputs->folders)
+        status = check_inputs(j->o, inputs, err);
+    if (status == UVK_OK)
+        status = job_load(j, err);
+    if (status != UVK_OK)
+        return status;
+    if (inputs->folders) { /* what counts in them depends on the model */
+        inputs_open_folders(inputs, j->info->modality);
+        status = check_inputs(j->o, inputs, err);
+    }
+    if (status == UVK_OK)
+        status = check_modality(j, err);
+    return status == UVK_OK ? read_targets(j, targets, err) : status;
+}
+
+static uvk_status open_rest(job *j, const explain_targets *targets, uvk_error *err)
+{
+    uvk_status status = job_open_device(j, err);
+    if (status == UVK_OK)
+        status = plan_images(j, targets, err);
+    if (status == UVK_OK && j->o->png)
+        status = pictures_prepare(j, &targets->fixed, err);
+    return status == UVK_OK && j->o->db ? record_open(j, err) : status;
+}
+
+static uvk_status run_inputs(job *j, const input_list *inputs, explain_targets *targets)
+{
+    uvk_status status = inputs->bad ? UVK_BAD_INPUT : UVK_OK;
     bool stop = false;
-    long each = job->o->has_pixel ? 1 : job->targets.count;
-    progress_start(each * job->inputs.count, "targets", job->o->quiet);
-    for (int i = 0; i < job->inputs.count && !stop && !interrupted(); i++) {
-        uvk_status one = explain_input(job, i, &stop);
+    j->inputs = inputs->count;
+    progress_start("targets", j->o->quiet);
+    for (int i = 0; i < inputs->count && !stop && !interrupted(); i++) {
+        explained r = {.path = inputs->paths[i], .name = text_utf8(text_base_name(inputs->paths[i])), .index = i};
+        j->from = (double)i / inputs->count;
+        j->to = (double)(i + 1) / inputs->count;
+        uvk_status one = process_input(j, &r, &explain_steps, targets, &stop);
         status = stop ? one : worse_status(status, one);
     }
     progress_end();
     return interrupted() ? UVK_INTERRUPTED : status;
 }
 
-/* What is finished is kept whatever the run ended with. */
-static uvk_status close_job(explain_job *job, uvk_status status)
-{
-    uvk_error err;
-    if (rows_file_finish(job, &err) != UVK_OK)
-        status = complain(&err);
-    if (record_close(job, status, &err) != UVK_OK)
-        status = worse_status(status, complain(&err));
-    rows_file_free(&job->rows);
-    targets_free(&job->targets);
-    uvk_session_free(job->session);
-    uvk_context_free(job->context);
-    uvk_model_free(job->model);
-    inputs_free(&job->inputs);
-    return status;
-}
-
-static void print_end(const explain_job *job, uvk_status status)
-{
-    if (status == UVK_INTERRUPTED) {
-        uvk_error err;
-        uvk_fail(&err, status, "interrupted; %d of %d inputs are done%s", job->inputs_done, job->inputs.count,
-                 job->db ? " and kept, --resume goes on from there" : "");
-        complain(&err);
-    } else if (job->run_id) {
-        note("%d of %d inputs done, run %lld in %s", job->inputs_done, job->inputs.count, (long long)job->run_id, job->o->db);
-    }
-}
-
 uvk_status verb_explain(const options *o)
 {
-    explain_job job = {.o = o, .table = !o->db && !o->out && !o->png && !o->json};
+    job j = {.o = o, .probe = o->verb->name, .table = !o->db && !o->out && !o->png && !o->json};
+    explain_targets targets = {0};
+    input_list inputs;
     uvk_error err;
     signals_defer();
-    inputs_expand(o->arguments, o->n_arguments, &job.inputs);
-    uvk_status status = job.inputs.bad ? UVK_BAD_INPUT : UVK_OK;
-    if (job.inputs.count) {
-        uvk_status opened = open_job(&job, &err);
-        if (opened != UVK_OK && opened != UVK_INTERRUPTED)
-            complain(&err);
-        status = opened == UVK_OK ? worse_status(status, run_inputs(&job)) : opened;
-        print_end(&job, status);
-    }
-    return close_job(&job, status);
+    inputs_expand(o->arguments, o->n_arguments, &inputs);
+    uvk_status status = inputs.count ? open_model(&j, &inputs, &targets, &err) : UVK_OK;
+    if (status == UVK_OK && inputs.count) /* folders may have turned out empty */
+        status = open_rest(&j, &targets, &err);
+    if (status != UVK_OK && status != UVK_INTERRUPTED)
+        complain(&err);
+    if (status == UVK_OK)
+        status = run_inputs(&j, &inputs, &targets);
+    status = job_close(&j, status);
+    targets_free(&targets.fixed);
+    inputs_free(&inputs);
+    return status;
 }

@@ -1,4 +1,4 @@
-/* ultravk info: what a model folder holds, and what explaining all its patches takes on the device. */
+/* ultravk info: what a model folder holds, and what explaining all patches, or all tokens of a text, takes on the device. */
 #include "messages.h"
 #include "options.h"
 #include "text.h"
@@ -8,7 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { LISTED = 10 };
+enum { LISTED = 10, TEXT_TOKENS = 1024 };
 
 /* The plan of a run, or why there is none. */
 typedef struct forecast {
@@ -18,20 +18,26 @@ typedef struct forecast {
     uvk_error err;
 } forecast;
 
-static uvk_status plan_patches(uvk_context *context, uvk_model *model, uvk_plan *plan, uvk_error *err)
+/* Of a text: as many as a long article has, or as the model takes. */
+static int tokens_planned(const uvk_model_info *m)
+{
+    return m->modality == UVK_VISION ? m->tokens : m->context < TEXT_TOKENS ? m->context : TEXT_TOKENS;
+}
+
+static uvk_status plan_all(uvk_context *context, uvk_model *model, uvk_plan *plan, uvk_error *err)
 {
     const uvk_model_info *info = uvk_model_get_info(model);
     uvk_session *session;
     uvk_status status = uvk_session_create(context, model, &session, err);
     if (status != UVK_OK)
         return status;
-    int n = info->tokens - info->special;
-    int32_t *patches = text_alloc((size_t)n, sizeof *patches);
-    for (int i = 0; i < n; i++)
-        patches[i] = info->special + i;
-    uvk_explain_params params = {.targets = patches, .n_targets = n};
-    status = uvk_explain_plan(session, &params, plan, err);
-    free(patches);
+    int n = tokens_planned(info), n_targets = n - info->special;
+    int32_t *targets = text_alloc((size_t)n_targets, sizeof *targets);
+    for (int i = 0; i < n_targets; i++)
+        targets[i] = info->special + i;
+    uvk_explain_params params = {.targets = targets, .n_targets = n_targets};
+    status = uvk_explain_plan(session, n, &params, plan, err);
+    free(targets);
     uvk_session_free(session);
     return status;
 }
@@ -45,11 +51,11 @@ static void predict(const options *o, uvk_model *model, forecast *out)
     if (out->status != UVK_OK)
         return;
     snprintf(out->device, sizeof out->device, "%s", uvk_context_device(context)->name);
-    out->status = plan_patches(context, model, &out->plan, &out->err);
+    out->status = plan_all(context, model, &out->plan, &out->err);
     uvk_context_free(context);
 }
 
-static void print_forecast(const forecast *f)
+static void print_forecast(const uvk_model_info *m, const forecast *f)
 {
     char total[32], weights[32], forward[32], each[32], budget[32];
     if (f->status != UVK_OK) {
@@ -57,8 +63,8 @@ static void print_forecast(const forecast *f)
         return;
     }
     printf("%-12s %s of %s on %s\n", "memory", text_bytes(f->plan.total, total), text_bytes(f->plan.budget, budget), f->device);
-    printf("%-12s weights %s + forward %s + %d targets x %s\n", "", text_bytes(f->plan.weights, weights), text_bytes(f->plan.forward, forward), f->plan.chunk,
-           text_bytes(f->plan.per_target, each));
+    printf("%-12s weights %s + forward %s + %d targets x %s%s\n", "", text_bytes(f->plan.weights, weights), text_bytes(f->plan.forward, forward), f->plan.chunk,
+           text_bytes(f->plan.per_target, each), m->modality == UVK_TEXT ? ", for a long text" : "");
 }
 
 static void print_unused(const uvk_model_info *m)
@@ -71,18 +77,34 @@ static void print_unused(const uvk_model_info *m)
     puts(m->n_unused > LISTED ? " ..." : "");
 }
 
+static void print_vision(const uvk_model_info *m)
+{
+    printf("%-12s %d, %d of them special\n", "tokens", m->tokens, m->special);
+    printf("%-12s %d x %d patches of %d pixels\n%-12s %d x %d pixels\n", "grid", m->grid_rows, m->grid_cols, m->patch, "image", m->image_height, m->image_width);
+}
+
+static void print_text(const uvk_model_info *m)
+{
+    printf("%-12s %d ids\n%-12s %d tokens\n", "vocabulary", m->vocabulary, "context", m->context);
+    if (m->sliding_window)
+        printf("%-12s %d tokens, in the blocks that have a sliding one\n", "window", m->sliding_window);
+}
+
 static void print_table(const uvk_model_info *m, const forecast *f)
 {
     bool vision = m->modality == UVK_VISION;
     printf("%-12s %s\n%-12s %s (%s)\n", "name", m->name, "family", m->family, vision ? "vision" : "text");
-    printf("%-12s %d, explained layers 2 to %d\n%-12s %d of width %d\n", "blocks", m->layers, m->layers + 1, "heads", m->heads, m->head_dim);
-    printf("%-12s %d, MLP %d\n%-12s %d, %d of them special\n", "width", m->width, m->mlp_width, "tokens", m->tokens, m->special);
+    printf("%-12s %d, explained layers 2 to %d\n%-12s %d of width %d", "blocks", m->layers, m->layers + 1, "heads", m->heads, m->head_dim);
+    if (m->kv_heads != m->heads)
+        printf(", %d of keys and values", m->kv_heads);
+    printf("\n%-12s %d, MLP %d\n", "width", m->width, m->mlp_width);
     if (vision)
-        printf("%-12s %d x %d patches of %d pixels\n%-12s %d x %d pixels\n", "grid", m->grid_rows, m->grid_cols, m->patch, "image", m->image_height,
-               m->image_width);
+        print_vision(m);
+    else
+        print_text(m);
     printf("%-12s %llu\n%-12s %s\n", "parameters", (unsigned long long)m->parameters, "sha256", m->sha256);
     print_unused(m);
-    print_forecast(f);
+    print_forecast(m, f);
 }
 
 static cJSON *describe_forecast(const forecast *f)
@@ -118,11 +140,13 @@ static void print_json(const uvk_model_info *m, const forecast *f)
     cJSON_AddStringToObject(json, "modality", m->modality == UVK_VISION ? "vision" : "text");
     const struct { const char *key; double value; } numbers[] = {
         {"layers", m->layers}, {"heads", m->heads}, {"width", m->width}, {"head_dim", m->head_dim}, {"mlp_width", m->mlp_width}, {"tokens", m->tokens},
-        {"special", m->special}, {"grid_rows", m->grid_rows}, {"grid_cols", m->grid_cols}, {"patch", m->patch}, {"image_height", m->image_height},
+        {"special", m->special}, {"kv_heads", m->kv_heads}, {"vocabulary", m->vocabulary}, {"context", m->context},
+        {"sliding_window", m->sliding_window}, {"grid_rows", m->grid_rows}, {"grid_cols", m->grid_cols}, {"patch", m->patch}, {"image_height", m->image_height},
         {"image_width", m->image_width}, {"parameters", (double)m->parameters}, {"unused_count", m->n_unused},
     };
     for (size_t i = 0; i < sizeof numbers / sizeof *numbers; i++)
         cJSON_AddNumberToObject(json, numbers[i].key, numbers[i].value);
+    cJSON_AddBoolToObject(json, "causal", m->causal);
     cJSON_AddStringToObject(json, "sha256", m->sha256);
     cJSON_AddItemToObject(json, "unused", cJSON_CreateStringArray(m->unused, m->n_unused < LISTED ? m->n_unused : LISTED));
     cJSON_AddItemToObject(json, "memory", describe_forecast(f));

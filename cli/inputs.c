@@ -30,13 +30,22 @@ static void reject(input_list *list, const char *path, const char *why)
     list->bad = true;
 }
 
-static int is_photo(const struct dirent *entry)
+static int has_one_of(const struct dirent *entry, const char *const *extensions)
 {
-    static const char *const extensions[] = {".jpg", ".jpeg", ".png", ".webp"};
-    for (size_t i = 0; i < sizeof extensions / sizeof *extensions; i++)
-        if (entry->d_name[0] != '.' && text_has_extension(entry->d_name, extensions[i]))
+    for (; *extensions; extensions++)
+        if (entry->d_name[0] != '.' && text_has_extension(entry->d_name, *extensions))
             return 1;
     return 0;
+}
+
+static int is_photo(const struct dirent *entry)
+{
+    return has_one_of(entry, (const char *const[]){".jpg", ".jpeg", ".png", ".webp", NULL});
+}
+
+static int is_text(const struct dirent *entry)
+{
+    return has_one_of(entry, (const char *const[]){".txt", NULL});
 }
 
 static int by_name(const struct dirent **a, const struct dirent **b)
@@ -44,16 +53,16 @@ static int by_name(const struct dirent **a, const struct dirent **b)
     return strcmp((*a)->d_name, (*b)->d_name);
 }
 
-static void add_directory(input_list *list, const char *path)
+static void add_directory(input_list *list, const char *path, uvk_modality modality)
 {
     struct dirent **entries;
-    int n = scandir(path, &entries, is_photo, by_name);
+    int n = scandir(path, &entries, modality == UVK_VISION ? is_photo : is_text, by_name);
     if (n < 0) {
         reject(list, path, strerror(errno));
         return;
     }
     if (n == 0)
-        reject(list, path, "no images in this folder (expected .jpg, .jpeg, .png or .webp)");
+        reject(list, path, modality == UVK_VISION ? "no images in this folder (expected .jpg, .jpeg, .png or .webp)" : "no texts in this folder (expected .txt)");
     for (int i = 0; i < n; i++) {
         char *file = text_join_path(path, entries[i]->d_name);
         add(list, file);
@@ -61,6 +70,24 @@ static void add_directory(input_list *list, const char *path)
         free(entries[i]);
     }
     free(entries);
+}
+
+static bool is_directory(const char *path)
+{
+    struct stat info;
+    return stat(path, &info) == 0 && S_ISDIR(info.st_mode);
+}
+
+void inputs_open_folders(input_list *list, uvk_modality modality)
+{
+    input_list opened = {.bad = list->bad};
+    for (int i = 0; i < list->count; i++)
+        if (is_directory(list->paths[i]))
+            add_directory(&opened, list->paths[i], modality);
+        else
+            add(&opened, list->paths[i]);
+    inputs_free(list);
+    *list = opened;
 }
 
 static void add_path(input_list *list, const char *path);
@@ -82,9 +109,8 @@ static void add_path(input_list *list, const char *path)
 {
     struct stat info;
     bool exists = stat(path, &info) == 0;
-    if (exists && S_ISDIR(info.st_mode))
-        add_directory(list, path);
-    else if (!exists && strpbrk(path, "*?["))
+    list->folders = list->folders || (exists && S_ISDIR(info.st_mode));
+    if (!exists && strpbrk(path, "*?["))
         add_pattern(list, path);
     else
         add(list, path);

@@ -7,12 +7,15 @@
 typedef struct input_list {
     char **paths;
     int count, capacity;
-    bool bad; /* something named held no input: it was reported, the rest goes on */
+    bool folders; /* some of them are folders, which inputs_open_folders has not opened yet */
+    bool bad;     /* something named held no input: it was reported, the rest goes on */
 } input_list;
 
-/* A folder gives its photos in the order of their names; a pattern that the shell left alone is expanded; @FILE gives its lines.
- * A file that does not exist stays in the list: whoever opens it reports it. */
+/* A pattern that the shell left alone is expanded; @FILE gives its lines. A file that does not exist stays in the list: whoever
+ * opens it reports it. */
 void inputs_expand(const char *const *arguments, int n, input_list *out);
+/* Each folder gives way to the photos or the .txt files in it, in the order of their names. */
+void inputs_open_folders(input_list *list, uvk_modality modality);
 void inputs_free(input_list *list);
 
 /* UVK_USAGE when two inputs would write files of the same name (the last component without its extension). */

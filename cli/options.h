@@ -4,23 +4,26 @@
 
 #include "error.h"
 
+/* "X,Y" or "START:END". */
+typedef struct number_pair { bool given; int first, second; } number_pair;
+
 typedef struct options {
     const struct verb *verb;     /* NULL: none was given */
     bool help, version, json, quiet, resume, list;
-    const char *model, *db, *device, *tokens, *label, *out, *png, *dump_hidden, *named;
+    const char *model, *db, *device, *tokens, *label, *out, *png, *dump_hidden, *named, *prompt, *context, *summary, *pairs;
     uint64_t memory;
     int64_t seed, run;
-    int layer, first_block, top; /* 0: default; top -1: all */
-    int scalar, order, normalize, own_token, precision, format; /* positions in the lists of names below */
-    bool has_pixel;
-    int pixel_x, pixel_y;
+    int layer, first_block, top, max_new, truncate; /* 0: default; top -1: all */
+    int scalar, order, normalize, own_token, at, precision, format; /* positions in the lists of names below; own_token -1: by modality */
+    int at_word;                 /* -1: not given */
+    number_pair pixel, span;
     const char **arguments;      /* what is not a flag, owned array */
     int n_arguments;
     char *command;               /* the whole line as a shell would take it, owned */
 } options;
 
-/* Names in the order of uvk_scalar, uvk_order, uvk_normalize, uvk_own_token and uvk_db_format; NULL ends each. */
-extern const char *const scalar_names[], *const order_names[], *const normalize_names[], *const own_token_names[], *const format_names[];
+/* Names in the order of uvk_scalar, uvk_order, uvk_normalize, uvk_own_token, uvk_at and uvk_db_format; NULL ends each. */
+extern const char *const scalar_names[], *const order_names[], *const normalize_names[], *const own_token_names[], *const at_names[], *const format_names[];
 
 typedef struct verb {
     const char *name, *arguments, *summary, *details, *examples;
@@ -30,7 +33,7 @@ typedef struct verb {
     uvk_status (*run)(const options *o);
 } verb;
 
-typedef enum flag_kind { FLAG_SWITCH, FLAG_TEXT, FLAG_INTEGER, FLAG_COUNT, FLAG_BYTES, FLAG_CHOICE, FLAG_PIXEL } flag_kind;
+typedef enum flag_kind { FLAG_SWITCH, FLAG_TEXT, FLAG_INTEGER, FLAG_COUNT, FLAG_BYTES, FLAG_CHOICE, FLAG_PIXEL, FLAG_SPAN } flag_kind;
 
 typedef struct flag {
     const char *name;            /* without the dashes */
@@ -53,6 +56,9 @@ extern const int n_flags;
 uvk_status options_parse(int argc, char **argv, options *out, uvk_error *err);
 void options_free(options *o);
 
+/* --max-new, or its default. */
+int max_new_tokens(const options *o);
+
 /* Help on stdout: of one verb, or of the program when verb is NULL. */
 void help_print(const verb *v);
 
@@ -60,6 +66,10 @@ void help_print(const verb *v);
 uvk_status verb_devices(const options *o);
 uvk_status verb_info(const options *o);
 uvk_status verb_explain(const options *o);
+uvk_status verb_summarize(const options *o);
+uvk_status verb_attribute(const options *o);
+uvk_status verb_generate(const options *o);
+uvk_status verb_tokenize(const options *o);
 uvk_status verb_query(const options *o);
 uvk_status verb_prune(const options *o);
 

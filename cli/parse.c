@@ -81,20 +81,28 @@ static uvk_status set_choice(const flag *f, const char *value, int *field, uvk_e
     return uvk_fail(err, UVK_USAGE, "--%s %s: expected one of %s%s", f->name, value, known, suggest_text(&near, "", hint));
 }
 
-static uvk_status set_pixel(const flag *f, const char *value, options *o, uvk_error *err)
+/* Two whole numbers with separator between. */
+static uvk_status set_pair(const flag *f, const char *value, char separator, const char *expected, number_pair *field, uvk_error *err)
 {
-    int64_t x = 0, y = 0;
-    char *first = text_copy(value), *comma = strchr(first, ',');
-    if (comma)
-        *comma = '\0';
-    bool good = comma && read_integer(first, &x) && read_integer(comma + 1, &y) && x == (int)x && y == (int)y;
-    free(first);
+    int64_t first = 0, second = 0;
+    char *copy = text_copy(value), *middle = strchr(copy, separator);
+    if (middle)
+        *middle = '\0';
+    bool good = middle && read_integer(copy, &first) && read_integer(middle + 1, &second) && first == (int)first && second == (int)second;
+    free(copy);
     if (!good)
-        return bad_value(f, value, "a pixel as X,Y", err);
-    o->has_pixel = true;
-    o->pixel_x = (int)x;
-    o->pixel_y = (int)y;
+        return bad_value(f, value, expected, err);
+    *field = (number_pair){true, (int)first, (int)second};
     return UVK_OK;
+}
+
+static uvk_status set_span(const flag *f, const char *value, number_pair *field, uvk_error *err)
+{
+    static const char expected[] = "characters as START:END, counted from 0, the end not among them";
+    uvk_status status = set_pair(f, value, ':', expected, field, err);
+    if (status == UVK_OK && (field->first < 0 || field->second <= field->first))
+        return bad_value(f, value, expected, err);
+    return status;
 }
 
 static uvk_status set_value(const flag *f, const char *value, options *o, uvk_error *err)
@@ -113,7 +121,8 @@ static uvk_status set_value(const flag *f, const char *value, options *o, uvk_er
     case FLAG_COUNT: return set_count(f, value, field, err);
     case FLAG_BYTES: return set_bytes(f, value, field, err);
     case FLAG_CHOICE: return set_choice(f, value, field, err);
-    case FLAG_PIXEL: return set_pixel(f, value, o, err);
+    case FLAG_PIXEL: return set_pair(f, value, ',', "a pixel as X,Y", field, err);
+    case FLAG_SPAN: return set_span(f, value, field, err);
     }
     return UVK_OK;
 }
@@ -235,7 +244,7 @@ static char *command_line(int argc, char **argv)
 
 uvk_status options_parse(int argc, char **argv, options *out, uvk_error *err)
 {
-    memset(out, 0, sizeof *out);
+    *out = (options){.own_token = -1, .at_word = -1};
     if (argc < 2)
         return uvk_fail(err, UVK_USAGE, "no verb given (see ultravk --help)");
     out->help = strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "-h") == 0 || strcmp(argv[1], "help") == 0;

@@ -1,5 +1,5 @@
 /* --png: which pictures an input gets. With many targets one sheet shows them all, and a few get a picture of their own. */
-#include "explain.h"
+#include "pictures.h"
 #include "heatmap.h"
 #include "messages.h"
 #include "text.h"
@@ -44,23 +44,29 @@ static target_list chosen(const target_list *all, const uvk_model_info *model)
     return out;
 }
 
-uvk_status pictures_prepare(const explain_job *job, uvk_error *err)
+uvk_status pictures_prepare(const job *j, const target_list *targets, uvk_error *err)
 {
-    target_list some = chosen(&job->targets, job->info);
-    if (some.count < job->targets.count)
-        note("--png: the sheet shows every patch, %d of %d targets get a picture of their own; --tokens chooses others", some.count, job->targets.count);
+    target_list some = chosen(targets, j->info);
+    if (some.count < targets->count)
+        note("--png: the sheet shows every patch, %d of %d targets get a picture of their own; --tokens chooses others", some.count, targets->count);
     targets_free(&some);
-    return make_folder(job->o->png, err);
+    return make_folder(j->o->png, err);
 }
 
-static uvk_status write_sheet(const explain_job *job, const explained *r, const backdrop *b, const char *stem, uvk_error *err)
+/* S of target k over the patches. */
+static const float *patch_scores(const job *j, const explained *r, int k)
 {
-    size_t n = patch_count(job->info);
-    const float **maps = text_alloc(n, sizeof *maps);
+    return r->scores + (size_t)k * (size_t)r->n + j->info->special;
+}
+
+static uvk_status write_sheet(const job *j, const explained *r, const backdrop *b, const char *stem, uvk_error *err)
+{
+    int special = j->info->special;
+    const float **maps = text_alloc((size_t)(r->n - special), sizeof *maps);
     for (int k = 0; k < r->targets.count; k++)
-        if (r->targets.tokens[k] >= job->info->special)
-            maps[r->targets.tokens[k] - job->info->special] = r->scores + (size_t)k * n;
-    char *name = text_format("%s.sheet.png", stem), *path = text_join_path(job->o->png, name);
+        if (r->targets.tokens[k] >= special)
+            maps[r->targets.tokens[k] - special] = patch_scores(j, r, k);
+    char *name = text_format("%s.sheet.png", stem), *path = text_join_path(j->o->png, name);
     uvk_status status = sheet_write(path, b, maps, err);
     free(path);
     free(name);
@@ -68,18 +74,17 @@ static uvk_status write_sheet(const explain_job *job, const explained *r, const 
     return status;
 }
 
-static uvk_status write_overlays(const explain_job *job, const explained *r, const backdrop *b, const char *stem, uvk_error *err)
+static uvk_status write_overlays(const job *j, const explained *r, const backdrop *b, const char *stem, uvk_error *err)
 {
-    size_t n = patch_count(job->info);
-    target_list some = chosen(&r->targets, job->info);
+    target_list some = chosen(&r->targets, j->info);
     uvk_status status = UVK_OK;
     for (int k = 0, next = 0; next < some.count && status == UVK_OK; k++) {
         int target = r->targets.tokens[k];
         if (target != some.tokens[next]) /* some is in the order of all */
             continue;
-        char *name = text_format("%s.tok%d.png", stem, target), *path = text_join_path(job->o->png, name);
-        int place = target < job->info->special ? -1 : target - job->info->special;
-        status = heatmap_write(path, b, r->scores + (size_t)k * n, place, err);
+        char *name = text_format("%s.tok%d.png", stem, target), *path = text_join_path(j->o->png, name);
+        int place = target < j->info->special ? -1 : target - j->info->special;
+        status = heatmap_write(path, b, patch_scores(j, r, k), place, err);
         free(path);
         free(name);
         next++;
@@ -88,15 +93,15 @@ static uvk_status write_overlays(const explain_job *job, const explained *r, con
     return status;
 }
 
-uvk_status pictures_write(const explain_job *job, const explained *r, uvk_error *err)
+uvk_status pictures_write(const job *j, const explained *r, uvk_error *err)
 {
     char *stem = text_stem(r->path);
     backdrop b;
-    uvk_status status = backdrop_open(job->info, r->input, &b, err);
+    uvk_status status = backdrop_open(j->info, r->input, &b, err);
     if (status == UVK_OK && r->targets.count > MANY)
-        status = write_sheet(job, r, &b, stem, err);
+        status = write_sheet(j, r, &b, stem, err);
     if (status == UVK_OK)
-        status = write_overlays(job, r, &b, stem, err);
+        status = write_overlays(j, r, &b, stem, err);
     backdrop_close(&b);
     free(stem);
     return status;

@@ -10,7 +10,6 @@ enum { BAR = 24 };
 
 static struct {
     bool active, drawn;
-    long total;
     const char *unit;
     double started, last;
 } progress;
@@ -22,11 +21,10 @@ double seconds_now(void)
     return (double)now.tv_sec + 1e-9 * (double)now.tv_nsec;
 }
 
-void progress_start(long total, const char *unit, bool quiet)
+void progress_start(const char *unit, bool quiet)
 {
     const char *terminal = getenv("TERM");
-    progress.active = !quiet && total > 0 && isatty(STDERR_FILENO) && terminal && strcmp(terminal, "dumb") != 0;
-    progress.total = total;
+    progress.active = !quiet && isatty(STDERR_FILENO) && terminal && strcmp(terminal, "dumb") != 0;
     progress.unit = unit;
     progress.started = seconds_now();
     progress.last = 0;
@@ -41,17 +39,16 @@ static void print_remaining(double seconds)
         fprintf(stderr, "%ld:%02ld left", left / 60, left % 60);
 }
 
-void progress_update(long done, const char *name)
+void progress_update(double done, long units, const char *name)
 {
-    double now = seconds_now();
-    if (!progress.active || (now - progress.last < 0.1 && done < progress.total))
+    double now = seconds_now(), passed = now - progress.started + 1e-9;
+    if (!progress.active || (now - progress.last < 0.1 && done < 1))
         return;
-    double rate = (double)done / (now - progress.started + 1e-9);
-    int filled = (int)(BAR * (double)done / (double)progress.total);
-    fprintf(stderr, "\r[%.*s%*s] %3d%%  ", filled, "========================", BAR - filled, "", (int)(100.0 * (double)done / (double)progress.total));
+    int filled = (int)(BAR * done);
+    fprintf(stderr, "\r[%.*s%*s] %3d%%  ", filled, "========================", BAR - filled, "", (int)(100 * done));
     if (done > 0) {
-        fprintf(stderr, "%.1f %s/s  ", rate, progress.unit);
-        print_remaining((double)(progress.total - done) / rate);
+        fprintf(stderr, "%.1f %s/s  ", (double)units / passed, progress.unit);
+        print_remaining(passed * (1 - done) / done);
     }
     fprintf(stderr, "  %.40s\033[K", name);
     progress.last = now;

@@ -4,10 +4,11 @@
 
 #include <stdbool.h>
 
-/* The whole run is total units (targets over all inputs). quiet: no bar. */
-void progress_start(long total, const char *unit, bool quiet);
-/* done units so far; name is what is being worked on. Draws at most ten times a second. */
-void progress_update(long done, const char *name);
+/* unit: what the rate counts. quiet: no bar. */
+void progress_start(const char *unit, bool quiet);
+/* done: the part of the run that is through, 0 to 1; units so far; name is what is being worked on. Draws at most ten times a
+ * second. */
+void progress_update(double done, long units, const char *name);
 /* Clears the line before another message is printed; the next update draws it again. */
 void progress_hide(void);
 void progress_end(void);

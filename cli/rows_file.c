@@ -1,6 +1,7 @@
 #include "rows_file.h"
 
-#include "explain.h"
+#include "explained.h"
+#include "messages.h"
 #include "npy.h"
 #include "text.h"
 
@@ -15,6 +16,7 @@ typedef struct rows_entry {
     int index;          /* K of input_K */
     char *path;         /* UTF-8 */
     float *rows;
+    int n;              /* their columns */
     target_list targets;
 } rows_entry;
 
@@ -44,28 +46,27 @@ static uvk_status check_name(const char *name, const char *path, bool npy_too, i
     return output_check(path, err);
 }
 
-uvk_status rows_file_check(const explain_job *job, uvk_error *err)
+uvk_status rows_file_check(const options *o, int inputs, uvk_error *err)
 {
-    const options *o = job->o;
-    uvk_status status = o->out ? check_name("out", o->out, true, job->inputs.count, err) : UVK_OK;
+    uvk_status status = o->out ? check_name("out", o->out, true, inputs, err) : UVK_OK;
     if (status == UVK_OK && o->dump_hidden)
-        status = check_name("dump-hidden", o->dump_hidden, false, job->inputs.count, err);
+        status = check_name("dump-hidden", o->dump_hidden, false, inputs, err);
     return status;
 }
 
-uvk_status rows_file_add(explain_job *job, explained *r, uvk_error *err)
+uvk_status rows_file_add(job *j, explained *r, uvk_error *err)
 {
-    rows_file *file = &job->rows;
-    if (text_has_extension(job->o->out, ".npy")) {
-        uint64_t shape[2] = {(uint64_t)r->targets.count, (uint64_t)job->info->tokens};
-        return uvk_npy_save_f32(job->o->out, r->rows, 2, shape, err);
+    rows_file *file = &j->rows;
+    if (text_has_extension(j->o->out, ".npy")) {
+        uint64_t shape[2] = {(uint64_t)r->targets.count, (uint64_t)r->n};
+        return uvk_npy_save_f32(j->o->out, r->rows, 2, shape, err);
     }
     if (file->count == file->capacity) {
         file->capacity = file->capacity ? 2 * file->capacity : 16;
         file->entries = text_grow(file->entries, (size_t)file->capacity, sizeof *file->entries);
     }
     rows_entry *entry = &file->entries[file->count++];
-    *entry = (rows_entry){.index = r->index, .path = text_utf8(r->path), .rows = r->rows, .targets = r->targets};
+    *entry = (rows_entry){.index = r->index, .path = text_utf8(r->from_pairs ? r->name : r->path), .rows = r->rows, .n = r->n, .targets = r->targets};
     entry->targets.tokens = text_alloc((size_t)r->targets.count, sizeof *entry->targets.tokens);
     memcpy(entry->targets.tokens, r->targets.tokens, (size_t)r->targets.count * sizeof *entry->targets.tokens);
     r->rows = NULL;
@@ -86,20 +87,20 @@ static void add_pair(metadata *m, char *key, char *value)
     m->pairs++;
 }
 
-static metadata describe(const explain_job *job)
+static metadata describe(const job *j)
 {
-    const options *o = job->o;
+    const options *o = j->o;
     metadata m = {0};
     add_pair(&m, text_copy("producer"), text_format("ultravk %s", uvk_version()));
-    add_pair(&m, text_copy("model"), text_utf8(job->info->name));
-    add_pair(&m, text_copy("model_sha256"), text_copy(job->info->sha256));
-    add_pair(&m, text_copy("layer"), text_format("%d", job->layer));
-    add_pair(&m, text_copy("first_block"), text_format("%d", job->first_block));
+    add_pair(&m, text_copy("model"), text_utf8(j->info->name));
+    add_pair(&m, text_copy("model_sha256"), text_copy(j->info->sha256));
+    add_pair(&m, text_copy("layer"), text_format("%d", j->layer));
+    add_pair(&m, text_copy("first_block"), text_format("%d", j->first_block));
     add_pair(&m, text_copy("scalar"), text_copy(scalar_names[o->scalar]));
     add_pair(&m, text_copy("order"), text_copy(order_names[o->order]));
-    add_pair(&m, text_copy("normalize"), text_copy(normalize_names[o->normalize]));
-    for (int i = 0; i < job->rows.count; i++)
-        add_pair(&m, text_format("input_%d", job->rows.entries[i].index), text_copy(job->rows.entries[i].path));
+    add_pair(&m, text_copy("normalize"), text_copy(normalize_names[j->normalize]));
+    for (int i = 0; i < j->rows.count; i++)
+        add_pair(&m, text_format("input_%d", j->rows.entries[i].index), text_copy(j->rows.entries[i].path));
     return m;
 }
 
@@ -117,9 +118,9 @@ static void tensors_free(uvk_tensor_out *tensors, size_t n)
     free(tensors);
 }
 
-uvk_status rows_file_finish(explain_job *job, uvk_error *err)
+uvk_status rows_file_finish(job *j, uvk_error *err)
 {
-    const rows_file *file = &job->rows;
+    const rows_file *file = &j->rows;
     if (!file->count)
         return UVK_OK;
     size_t n = 2 * (size_t)file->count;
@@ -128,12 +129,12 @@ uvk_status rows_file_finish(explain_job *job, uvk_error *err)
         const rows_entry *e = &file->entries[i];
         uint64_t count = (uint64_t)e->targets.count;
         tensors[2 * i] = (uvk_tensor_out){.name = text_format("input_%d.rows", e->index), .dtype = UVK_F32, .rank = 2,
-                                          .shape = {count, (uint64_t)job->info->tokens}, .data = e->rows};
+                                          .shape = {count, (uint64_t)e->n}, .data = e->rows};
         tensors[2 * i + 1] = (uvk_tensor_out){.name = text_format("input_%d.targets", e->index), .dtype = UVK_I32, .rank = 1,
                                               .shape = {count}, .data = e->targets.tokens};
     }
-    metadata m = describe(job);
-    uvk_status status = uvk_safetensors_write(job->o->out, tensors, n, (const char *const *)m.text, m.pairs, err);
+    metadata m = describe(j);
+    uvk_status status = uvk_safetensors_write(j->o->out, tensors, n, (const char *const *)m.text, m.pairs, err);
     metadata_free(&m);
     tensors_free(tensors, n);
     return status;
@@ -149,25 +150,64 @@ void rows_file_free(rows_file *file)
     free(file->entries);
 }
 
-uvk_status hidden_file_write(const explain_job *job, uvk_error *err)
+/* The tensors of --dump-hidden as they are fetched. */
+typedef struct dump {
+    uvk_tensor_out *tensors;
+    size_t count;
+} dump;
+
+static uvk_status add_tensor(dump *d, char *name, uint64_t rows, uint64_t columns, float **out, uvk_error *err)
 {
-    const uvk_model_info *model = job->info;
-    size_t layers = (size_t)model->layers + 1, each = (size_t)model->tokens * (size_t)model->width;
-    float *hidden = malloc(layers * each * sizeof *hidden);
-    if (!hidden)
-        return uvk_fail_memory(err, layers * each * sizeof *hidden, "the residual streams");
-    uvk_tensor_out *tensors = text_alloc(layers, sizeof *tensors);
-    uvk_status status = UVK_OK;
-    for (size_t l = 0; l < layers; l++) {
-        tensors[l] = (uvk_tensor_out){.name = text_format("z%zu", l + 1), .dtype = UVK_F32, .rank = 2,
-                                      .shape = {(uint64_t)model->tokens, (uint64_t)model->width}, .data = hidden + l * each};
-        if (status == UVK_OK)
-            status = uvk_hidden(job->session, (int)l + 1, hidden + l * each, err);
+    size_t bytes = (size_t)rows * (size_t)columns * sizeof(float);
+    *out = malloc(bytes);
+    if (!*out) {
+        free(name);
+        return uvk_fail_memory(err, bytes, "--dump-hidden");
     }
-    const char *pairs[] = {"model_sha256", model->sha256};
+    d->tensors[d->count++] = (uvk_tensor_out){.name = name, .dtype = UVK_F32, .rank = 2, .shape = {rows, columns}, .data = *out};
+    return UVK_OK;
+}
+
+static uvk_status fetch_hidden(const job *j, const explained *r, dump *d, uvk_error *err)
+{
+    uvk_status status = UVK_OK;
+    for (int l = 1; l <= j->info->layers + 1 && status == UVK_OK; l++) {
+        float *hidden;
+        status = add_tensor(d, text_format("z%d", l), (uint64_t)r->n, (uint64_t)j->info->width, &hidden, err);
+        if (status == UVK_OK)
+            status = uvk_hidden(j->session, l, hidden, err);
+    }
+    return status;
+}
+
+/* A model without a head has none; that is no failure. */
+static uvk_status fetch_logits(const job *j, const explained *r, dump *d, uvk_error *err)
+{
+    float *logits;
+    uvk_status status = add_tensor(d, text_copy("logits"), (uint64_t)r->n, (uint64_t)j->info->vocabulary, &logits, err);
+    if (status != UVK_OK)
+        return status;
+    status = uvk_logits(j->session, 0, r->n, logits, err);
+    if (status != UVK_BAD_INPUT)
+        return status;
+    d->count--;
+    free((char *)d->tensors[d->count].name);
+    free(logits);
+    note("%s: no logits, as the model has no head", j->o->dump_hidden);
+    return UVK_OK;
+}
+
+uvk_status hidden_file_write(const job *j, const explained *r, uvk_error *err)
+{
+    dump d = {.tensors = text_alloc((size_t)j->info->layers + 2, sizeof *d.tensors)};
+    uvk_status status = fetch_hidden(j, r, &d, err);
+    if (status == UVK_OK && j->info->modality == UVK_TEXT)
+        status = fetch_logits(j, r, &d, err);
+    const char *pairs[] = {"model_sha256", j->info->sha256};
     if (status == UVK_OK)
-        status = uvk_safetensors_write(job->o->dump_hidden, tensors, layers, pairs, 1, err);
-    tensors_free(tensors, layers);
-    free(hidden);
+        status = uvk_safetensors_write(j->o->dump_hidden, d.tensors, d.count, pairs, 1, err);
+    for (size_t i = 0; i < d.count; i++)
+        free((void *)d.tensors[i].data);
+    tensors_free(d.tensors, d.count);
     return status;
 }

@@ -1,15 +1,42 @@
-/* Results of one input on stdout: a short table, or one line of JSON. */
-#include "explain.h"
+#include "show.h"
+
 #include "messages.h"
 #include "text.h"
 
-#include <cjson/cJSON.h>
 #include <stdio.h>
 #include <stdlib.h>
 
 enum { SHOWN = 5 };
 
-static void print_token(const uvk_model_info *model, int token)
+int show_count(const job *j, int of)
+{
+    int top = j->o->top;
+    return top < 0 || (top > 0 && top > of) ? of : top > 0 ? top : SHOWN < of ? SHOWN : of;
+}
+
+/* Keeps the best so far in order: of equal ones the first stays before. */
+int show_strongest(const float *scores, int n, int *best, int most)
+{
+    int count = 0;
+    for (int i = 0; i < n && most > 0; i++) {
+        if (count == most && scores[i] <= scores[best[most - 1]])
+            continue;
+        int place = count < most ? count++ : most - 1;
+        for (; place > 0 && scores[best[place - 1]] < scores[i]; place--)
+            best[place] = best[place - 1];
+        best[place] = i;
+    }
+    return count;
+}
+
+void show_quoted(const char *piece)
+{
+    char *clean = text_escaped(piece);
+    printf("\"%s\"", clean);
+    free(clean);
+}
+
+static void print_patch(const uvk_model_info *model, int token)
 {
     if (token < model->special)
         printf("%5d (%s)  ", token, token ? "special" : "CLS");
@@ -17,49 +44,63 @@ static void print_token(const uvk_model_info *model, int token)
         printf("%5d (%2d,%2d)", token, token_row(model, token), token_column(model, token));
 }
 
-/* The strongest source that is neither the target nor taken yet; -1 when there is none. */
-static int strongest(const float *scores, int n, int target, const bool *taken)
+static void print_token(const job *j, const explained *r, int token)
 {
-    int best = -1;
-    for (int j = 0; j < n; j++)
-        if (j != target && !taken[j] && (best < 0 || scores[j] > scores[best]))
-            best = j;
-    return best;
+    if (j->info->modality == UVK_VISION) {
+        print_patch(j->info, token);
+        return;
+    }
+    char *piece = text_view_piece(&r->text, j->tokenizer, &r->tokens[token]);
+    printf("%5d ", token);
+    if (piece)
+        show_quoted(piece);
+    else
+        printf("(id %d)", (int)r->tokens[token].id);
+    free(piece);
 }
 
-static void print_map(const explain_job *job, const explained *r, int k, int shown)
+/* Sources that a map has: what is not special, and, where a model is causal, what comes before the target. */
+static bool is_source(const job *j, const explained *r, int token, int target)
 {
-    const uvk_model_info *model = job->info;
-    int n = model->tokens - model->special, target = r->targets.tokens[k];
-    const float *scores = r->scores + (size_t)k * (size_t)n;
-    bool *taken = text_alloc((size_t)n, sizeof *taken);
-    print_token(model, target);
-    for (int i = 0; i < shown; i++) {
-        int best = strongest(scores, n, target - model->special, taken);
-        if (best < 0)
-            break;
-        taken[best] = true;
+    return token != target && !r->tokens[token].special && !(j->info->causal && token > target);
+}
+
+static void print_map(const job *j, const explained *r, int k, int shown)
+{
+    const float *scores = r->scores + (size_t)k * (size_t)r->n;
+    int target = r->targets.tokens[k], n_sources = 0;
+    float *of = text_alloc((size_t)r->n, sizeof *of);
+    int *sources = text_alloc((size_t)r->n, sizeof *sources), *best = text_alloc((size_t)shown, sizeof *best);
+    for (int i = 0; i < r->n; i++)
+        if (is_source(j, r, i, target)) {
+            sources[n_sources] = i;
+            of[n_sources++] = scores[i];
+        }
+    int count = show_strongest(of, n_sources, best, shown);
+    print_token(j, r, target);
+    for (int i = 0; i < count; i++) {
         fputs(i ? "  " : "   ", stdout);
-        print_token(model, best + model->special);
-        printf(" %.4f", (double)scores[best]);
+        print_token(j, r, sources[best[i]]);
+        printf(" %.4f", (double)of[best[i]]);
     }
     putchar('\n');
-    free(taken);
+    free(best);
+    free(sources);
+    free(of);
 }
 
-uvk_status show_table(const explain_job *job, const explained *r, uvk_error *err)
+uvk_status show_table(const job *j, const explained *r, uvk_error *err)
 {
-    const options *o = job->o;
-    int shown = o->top > 0 ? o->top : o->top < 0 ? job->info->tokens : SHOWN;
-    printf("%s  layer %d of %s, %s, %s\n", r->path, job->layer, job->info->name, scalar_names[o->scalar], order_names[o->order]);
-    printf("%-13s   %s\n", "target", "top sources: token (row,column) score");
+    bool vision = j->info->modality == UVK_VISION;
+    printf("%s  layer %d of %s, %s, %s\n", r->path, j->layer, j->info->name, scalar_names[j->o->scalar], order_names[j->o->order]);
+    printf("%-13s   top sources: token %sscore\n", "target", vision ? "(row,column) " : "\"text\" ");
     for (int k = 0; k < r->targets.count; k++)
-        print_map(job, r, k, shown);
+        print_map(j, r, k, show_count(j, r->n));
     putchar('\n');
     return flush_results(err);
 }
 
-static void add_text(cJSON *json, const char *key, const char *text)
+void show_add_text(cJSON *json, const char *key, const char *text)
 {
     char *clean = text ? text_utf8(text) : NULL;
     if (clean)
@@ -69,16 +110,16 @@ static void add_text(cJSON *json, const char *key, const char *text)
     free(clean);
 }
 
-uvk_status show_json(const explain_job *job, const explained *r, uvk_error *err)
+cJSON *show_describe(const job *j, const explained *r)
 {
     cJSON *json = cJSON_CreateObject();
-    add_text(json, "path", r->path);
+    show_add_text(json, "path", r->path);
     cJSON_AddStringToObject(json, "status", r->status);
-    add_text(json, "error", r->error);
-    add_text(json, "model", job->info->name);
-    cJSON_AddNumberToObject(json, "layer", job->layer);
+    show_add_text(json, "error", r->error);
+    show_add_text(json, "model", j->info->name);
+    cJSON_AddNumberToObject(json, "layer", j->layer);
     cJSON_AddNumberToObject(json, "targets", r->targets.count);
-    cJSON_AddNumberToObject(json, "n", job->info->tokens);
+    cJSON_AddNumberToObject(json, "n", j->info->modality == UVK_VISION ? j->info->tokens : r->n);
     cJSON_AddNumberToObject(json, "seconds_load", r->seconds_load);
     cJSON_AddNumberToObject(json, "seconds_forward", r->cost.seconds_forward);
     cJSON_AddNumberToObject(json, "seconds_backward", r->cost.seconds_backward);
@@ -86,16 +127,26 @@ uvk_status show_json(const explain_job *job, const explained *r, uvk_error *err)
     cJSON_AddNumberToObject(json, "gflop", r->cost.gflop);
     cJSON_AddNumberToObject(json, "peak_bytes", (double)r->cost.peak);
     cJSON_AddNumberToObject(json, "chunk", r->cost.chunk);
-    add_text(json, "device", job->device->name);
-    add_text(json, "driver", job->device->driver);
-    if (job->db)
-        cJSON_AddNumberToObject(json, "run", (double)job->run_id);
+    show_add_text(json, "device", j->device->name);
+    show_add_text(json, "driver", j->device->driver);
+    if (j->db)
+        cJSON_AddNumberToObject(json, "run", (double)j->run_id);
     else
         cJSON_AddNullToObject(json, "run");
+    return json;
+}
+
+uvk_status show_line(cJSON *json, uvk_error *err)
+{
     char *line = cJSON_PrintUnformatted(json);
     if (line)
         puts(line);
     cJSON_free(line);
     cJSON_Delete(json);
     return line ? flush_results(err) : uvk_fail(err, UVK_FAILED, "out of memory");
+}
+
+uvk_status show_json(const job *j, const explained *r, uvk_error *err)
+{
+    return show_line(show_describe(j, r), err);
 }

@@ -29,23 +29,26 @@ static bool read_range(const char *item, long *first, long *last)
     return *end == '\0';
 }
 
-static uvk_status item_range(const char *item, const uvk_model_info *model, long *first, long *last, bool *listed, uvk_error *err)
+static uvk_status item_range(const char *item, const uvk_model_info *model, int n, long *first, long *last, bool *listed, uvk_error *err)
 {
-    int n = model->tokens;
-    bool patches = strcmp(item, "patches") == 0, all = strcmp(item, "all") == 0;
+    bool patches = strcmp(item, "patches") == 0, cls = strcmp(item, "cls") == 0, all = strcmp(item, "all") == 0;
     *listed = false;
+    if ((patches || cls) && model->modality == UVK_TEXT)
+        return uvk_fail(err, UVK_USAGE, "--tokens %s: a text has no %s (expected all, an index or a range such as 40-49; --at-word N names a word)", item,
+                        patches ? "patches" : "CLS token");
     if (patches || all) {
         *first = patches ? model->special : 0;
         *last = n - 1;
         return UVK_OK;
     }
     *listed = true;
-    if (strcmp(item, "cls") == 0) {
+    if (cls) {
         *first = *last = 0;
         return model->special > 0 ? UVK_OK : uvk_fail(err, UVK_USAGE, "--tokens cls: this model has no CLS token");
     }
     if (!read_range(item, first, last))
-        return uvk_fail(err, UVK_USAGE, "--tokens: \"%s\" is no token (expected patches, all, cls, an index or a range such as 40-49)", item);
+        return uvk_fail(err, UVK_USAGE, "--tokens: \"%s\" is no token (expected %sall, an index or a range such as 40-49)", item,
+                       model->modality == UVK_TEXT ? "" : "patches, cls, ");
     if (*first > *last)
         return uvk_fail(err, UVK_USAGE, "--tokens %s: the range runs backwards", item);
     if (*last >= n)
@@ -64,16 +67,16 @@ static uvk_status add_range(long first, long last, bool *seen, target_list *out,
     return UVK_OK;
 }
 
-uvk_status targets_parse(const char *spec, const uvk_model_info *model, target_list *out, uvk_error *err)
+uvk_status targets_parse(const char *spec, const uvk_model_info *model, int n, target_list *out, uvk_error *err)
 {
-    *out = (target_list){.tokens = text_alloc((size_t)model->tokens, sizeof *out->tokens), .listed = true};
-    bool *seen = text_alloc((size_t)model->tokens, sizeof *seen);
+    *out = (target_list){.tokens = text_alloc((size_t)n, sizeof *out->tokens), .listed = true};
+    bool *seen = text_alloc((size_t)n, sizeof *seen);
     char *items = text_copy(spec), *rest = items, *item;
     uvk_status status = UVK_OK;
     while (status == UVK_OK && (item = strsep(&rest, ","))) {
         long first = 0, last = 0;
         bool listed;
-        status = item_range(item, model, &first, &last, &listed, err);
+        status = item_range(item, model, n, &first, &last, &listed, err);
         if (status == UVK_OK)
             status = add_range(first, last, seen, out, err);
         out->listed = out->listed && listed;
@@ -119,6 +122,14 @@ void targets_spread(const target_list *all, const uvk_model_info *model, int sid
             (is_spread(token_row(model, token), model->grid_rows, side) && is_spread(token_column(model, token), model->grid_cols, side)))
             out->tokens[out->count++] = token;
     }
+}
+
+void targets_thin(const target_list *all, int some, target_list *out)
+{
+    *out = (target_list){.tokens = text_alloc((size_t)all->count, sizeof *out->tokens), .listed = all->listed};
+    for (int i = 0; i < all->count; i++)
+        if (all->count <= some || is_spread(i, all->count, some))
+            out->tokens[out->count++] = all->tokens[i];
 }
 
 void targets_free(target_list *list)

@@ -75,6 +75,33 @@ char *text_utf8(const char *bytes)
     return out;
 }
 
+char *text_escaped(const char *bytes)
+{
+    char *clean = text_utf8(bytes), *out = text_alloc(strlen(clean) * 4 + 1, 1), *end = out;
+    for (const char *c = clean; *c; c++) {
+        if (*c == '\n' || *c == '\t' || *c == '\r' || *c == '\\')
+            end += sprintf(end, "\\%c", *c == '\n' ? 'n' : *c == '\t' ? 't' : *c == '\r' ? 'r' : '\\');
+        else if ((unsigned char)*c < 0x20 || *c == 0x7f)
+            end += sprintf(end, "\\x%02x", (unsigned)*c);
+        else
+            *end++ = *c;
+    }
+    free(clean);
+    return out;
+}
+
+char *text_unescaped(const char *text)
+{
+    char *out = text_copy(text), *end = out;
+    for (const char *c = text; *c; c++) {
+        bool escape = *c == '\\' && (c[1] == 'n' || c[1] == 't' || c[1] == '\\');
+        *end++ = !escape ? *c : c[1] == 'n' ? '\n' : c[1] == 't' ? '\t' : '\\';
+        c += escape;
+    }
+    *end = '\0';
+    return out;
+}
+
 const char *text_bytes(uint64_t bytes, char out[32])
 {
     static const char *const units[] = {"B", "KiB", "MiB", "GiB", "TiB"};

@@ -15,6 +15,11 @@ char *text_format(const char *format, ...) __attribute__((format(printf, 1, 2)))
 /* A copy in which bytes that are not UTF-8 became U+FFFD: JSON and the database hold UTF-8 only, file names hold anything. */
 char *text_utf8(const char *bytes);
 
+/* A copy on one line: control characters become \n, \t, \r or \xNN, a backslash two. Bytes that are not UTF-8 become U+FFFD. */
+char *text_escaped(const char *bytes);
+/* The reverse, of \n, \t and a double backslash; any other backslash stays. */
+char *text_unescaped(const char *text);
+
 /* "4.5 MiB" into out. */
 const char *text_bytes(uint64_t bytes, char out[32]);
 /* The last component of a path; points into it. */

@@ -1,0 +1,152 @@
+/* ultravk attribute: texts with summaries that are given. */
+#include "messages.h"
+#include "pairs.h"
+#include "progress.h"
+#include "record.h"
+#include "signals.h"
+#include "summary.h"
+#include "text.h"
+
+#include <errno.h>
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+static uvk_status compute(job *j, explained *r, void *from, uvk_error *err)
+{
+    const source *s = from;
+    bool done;
+    uvk_text_params params = summary_params(j, s);
+    uvk_status status = summary_load(j, r, &params, err);
+    if (status == UVK_OK)
+        status = record_is_done(j, r, &done, err);
+    if (status != UVK_OK || done)
+        return status;
+    return summary_run(j, r, s, err);
+}
+
+static const steps attribute_steps = {compute, summary_deliver, summary_show_json};
+
+/* ---- --pairs ----------------------------------------------------------------------------------------------------------- */
+
+/* A line as it goes through the steps: what is wrong with it is reported as of any other input. */
+typedef struct pair { source text; uvk_status status; uvk_error err; } pair;
+
+static uvk_status compute_pair(job *j, explained *r, void *from, uvk_error *err)
+{
+    pair *p = from;
+    if (p->status != UVK_OK)
+        return uvk_fail(err, p->status, "%s", p->err.message);
+    return compute(j, r, &p->text, err);
+}
+
+static const steps pair_steps = {compute_pair, summary_deliver, summary_show_json};
+
+static uvk_status run_pair(job *j, const pairs *file, double before, bool *stop)
+{
+    pair p = {0};
+    char *id, *where = text_format("%s:%ld", file->path, file->line);
+    p.status = pairs_read(file, &p.text, &id, &p.err);
+    p.text.name = where;
+    explained r = {.path = file->path, .name = id ? id : text_utf8(text_base_name(where)), .from_pairs = true, .index = j->inputs++, .summary_logprob = NAN};
+    j->from = before / file->size;
+    j->to = file->read < file->size ? file->read / file->size : 1;
+    uvk_status status = process_input(j, &r, &pair_steps, &p, stop);
+    source_free(&p.text);
+    free(where);
+    return status;
+}
+
+static uvk_status run_pairs(job *j, pairs *file)
+{
+    uvk_status status = UVK_OK;
+    uvk_error err;
+    bool stop = false;
+    double before = 0;
+    progress_start("targets", j->o->quiet);
+    for (; !stop && !interrupted() && pairs_next(file); before = file->read) {
+        uvk_status one = run_pair(j, file, before, &stop);
+        status = stop ? one : worse_status(status, one);
+    }
+    progress_end();
+    if (interrupted())
+        return UVK_INTERRUPTED;
+    if (ferror(file->stream) && uvk_fail(&err, UVK_BAD_INPUT, "%s: cannot be read (%s)", file->path, strerror(errno)))
+        return complain(&err);
+    if (j->inputs == 0 && uvk_fail(&err, UVK_BAD_INPUT, "%s: holds no pairs (expected one JSON object a line)", file->path))
+        return complain(&err);
+    return status;
+}
+
+/* ---- --context and --summary ------------------------------------------------------------------------------------------- */
+
+static uvk_status read_files(const options *o, source *out, uvk_error *err)
+{
+    out->name = o->context;
+    uvk_status status = source_read(o->context, &out->context, err);
+    if (status == UVK_OK)
+        status = source_read(o->summary, &out->summary, err);
+    if (status == UVK_OK && !out->context.ids != !out->summary.ids)
+        return uvk_fail(err, UVK_BAD_INPUT, "%s and %s: one is a text, the other ids (expected two of a kind)", o->context, o->summary);
+    return status;
+}
+
+static uvk_status run_files(job *j, source *s)
+{
+    bool stop;
+    explained r = {.path = j->o->context, .name = text_utf8(text_base_name(j->o->context)), .summary_logprob = NAN};
+    j->inputs = 1;
+    j->to = 1;
+    progress_start("targets", j->o->quiet);
+    uvk_status status = process_input(j, &r, &attribute_steps, s, &stop);
+    progress_end();
+    return interrupted() ? UVK_INTERRUPTED : status;
+}
+
+/* ---- The verb ---------------------------------------------------------------------------------------------------------- */
+
+static uvk_status check_flags(const options *o, uvk_error *err)
+{
+    bool files = o->context || o->summary;
+    if (o->pairs && files)
+        return uvk_fail(err, UVK_USAGE, "attribute: --pairs and --context, --summary both name the texts (give one of them)");
+    if (!o->pairs && (!o->context || !o->summary))
+        return uvk_fail(err, UVK_USAGE, "attribute needs --pairs FILE.jsonl, or --context FILE and --summary FILE%s",
+                        o->context ? " (no --summary given)" : o->summary ? " (no --context given)" : "");
+    if (!o->pairs && strcmp(o->context, "-") == 0 && strcmp(o->summary, "-") == 0)
+        return uvk_fail(err, UVK_USAGE, "attribute: only one of --context and --summary can be standard input");
+    return UVK_OK;
+}
+
+static uvk_status open_all(job *j, pairs *file, source *s, uvk_error *err)
+{
+    const options *o = j->o;
+    uvk_status status = check_flags(o, err);
+    if (status == UVK_OK)
+        status = summary_open(j, 1, err);
+    if (status == UVK_OK)
+        status = o->pairs ? pairs_open(o->pairs, file, err) : read_files(o, s, err);
+    if (status == UVK_OK && o->pairs && o->out)
+        status = rows_file_check(o, pairs_count(file), err);
+    if (status == UVK_OK)
+        status = job_open_device(j, err);
+    return status == UVK_OK && o->db ? record_open(j, err) : status;
+}
+
+uvk_status verb_attribute(const options *o)
+{
+    job j = {.o = o, .probe = o->verb->name, .table = !o->db && !o->out && !o->json};
+    pairs file = {0};
+    source s = {0};
+    uvk_error err;
+    signals_defer();
+    uvk_status status = open_all(&j, &file, &s, &err);
+    if (status == UVK_OK)
+        status = o->pairs ? run_pairs(&j, &file) : run_files(&j, &s);
+    else if (status != UVK_INTERRUPTED)
+        complain(&err);
+    status = job_close(&j, status);
+    pairs_close(&file);
+    source_free(&s);
+    return status;
+}

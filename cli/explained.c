@@ -1,0 +1,89 @@
+#include "explained.h"
+
+#include "progress.h"
+#include "text.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+uvk_status explained_set_input(explained *r, uvk_input *input, uvk_error *err)
+{
+    r->input = input;
+    r->info = uvk_input_get_info(input);
+    r->tokens = uvk_input_tokens(input, &r->n);
+    if (!*r->sha256)
+        memcpy(r->sha256, r->info->sha256, sizeof r->sha256);
+    return text_view_open(input, &r->text, err);
+}
+
+typedef struct watched { const job *j; const explained *r; } watched;
+
+static void show_progress(void *user, int done, int targets)
+{
+    const watched *w = user;
+    double part = targets ? (double)done / targets : 0;
+    progress_update(w->j->from + part * (w->j->to - w->j->from), w->j->targets_done + done, w->r->name);
+}
+
+static uvk_status make_room(explained *r, uvk_error *err)
+{
+    size_t targets = (size_t)r->targets.count, row = (size_t)r->n * sizeof *r->rows;
+    r->rows = calloc(targets, row);
+    r->scores = calloc(targets, row);
+    r->stats = calloc(targets, sizeof *r->stats);
+    return r->rows && r->scores && r->stats ? UVK_OK : uvk_fail_memory(err, 2 * targets * row, "the rows");
+}
+
+static uvk_status run_model(job *j, explained *r, uvk_error *err)
+{
+    watched w = {j, r};
+    uvk_explain_params params = job_params(j, &r->targets);
+    params.progress = show_progress;
+    params.user = &w;
+    uvk_status status = uvk_forward(j->session, r->input, err);
+    return status == UVK_OK ? uvk_explain(j->session, &params, r->rows, &r->cost, err) : status;
+}
+
+static uvk_status make_maps(const job *j, explained *r, uvk_error *err)
+{
+    uvk_layout layout = uvk_layout_of(j->model, r->input);
+    uvk_status status = UVK_OK;
+    size_t n = (size_t)r->n;
+    for (size_t k = 0; k < (size_t)r->targets.count && status == UVK_OK; k++)
+        status = uvk_map(&layout, r->targets.tokens[k], r->rows + k * n, j->own, r->scores + k * n, &r->stats[k], err);
+    return status;
+}
+
+uvk_status explained_run(job *j, explained *r, uvk_error *err)
+{
+    uvk_status status = job_plan(j, r->n, &r->targets, err);
+    if (status == UVK_OK)
+        status = make_room(r, err);
+    if (status == UVK_OK)
+        status = run_model(j, r, err);
+    return status == UVK_OK ? make_maps(j, r, err) : status;
+}
+
+void explained_add_metric(explained *r, int target, const char *name, double value)
+{
+    r->metrics = text_grow(r->metrics, (size_t)r->n_metrics + 1, sizeof *r->metrics);
+    r->metrics[r->n_metrics++] = (uvk_db_metric){.target = target, .name = name, .method = "ultra", .k = NAN, .value = value};
+}
+
+void explained_free(explained *r)
+{
+    free(r->name);
+    free(r->outputs);
+    free(r->rows);
+    free(r->scores);
+    free(r->stats);
+    free(r->scaled);
+    free(r->tcs);
+    free(r->share);
+    free(r->scored);
+    free(r->metrics);
+    targets_free(&r->targets);
+    text_view_free(&r->text);
+    uvk_input_free(r->input);
+}

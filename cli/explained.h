@@ -1,0 +1,56 @@
+/* One input of a run: what it is, and what came out of it. */
+#ifndef UVK_CLI_EXPLAINED_H
+#define UVK_CLI_EXPLAINED_H
+
+#include "job.h"
+#include "text_view.h"
+
+typedef struct explained {
+    const char *path;           /* of its file */
+    char *name;                 /* in the database: UTF-8, owned */
+    int index;                  /* place among the inputs */
+    bool from_pairs;            /* one of many in its file, which name tells better than path */
+    uvk_input *input;
+    const uvk_input_info *info; /* NULL when it could not be loaded */
+    char sha256[65];            /* "": not known */
+    const uvk_token *tokens;
+    int n;
+    text_view text;             /* empty for vision */
+    target_list targets;
+    int32_t *outputs;           /* the summary token that each target stands for; NULL: none */
+    float *rows;                /* [targets.count, n], raw */
+    float *scores;              /* [targets.count, n], S of METHOD, zeros in the special columns */
+    uvk_map_stats *stats;       /* [targets.count] */
+    float *scaled, *tcs, *share; /* of a summary: [targets scored, n], [n], [n]; NULL without one */
+    int32_t *scored;            /* of a summary: places in targets of those that the TCS is made of */
+    int n_scored;
+    uvk_db_metric *metrics;
+    int n_metrics;
+    double summary_logprob;     /* NAN: unknown */
+    uvk_cost cost;
+    double seconds_load, seconds_total;
+    const char *status;         /* as run_input has it: done, failed, skipped */
+    const char *error;          /* NULL when there is none */
+    bool stopped;               /* what failed concerns the run and not this input */
+} explained;
+
+/* Takes over input, tokens and the words of a text. */
+uvk_status explained_set_input(explained *r, uvk_input *input, uvk_error *err);
+/* Forward, rows and maps of r->targets. */
+uvk_status explained_run(job *j, explained *r, uvk_error *err);
+void explained_add_metric(explained *r, int target, const char *name, double value);
+void explained_free(explained *r);
+
+/* How an input gets from its name to its results. compute may set the status to "skipped"; deliver then is left out. show is
+ * the line of --json, called whatever became of the input. */
+typedef struct steps {
+    uvk_status (*compute)(job *j, explained *r, void *source, uvk_error *err);
+    uvk_status (*deliver)(job *j, explained *r, uvk_error *err);
+    uvk_status (*show)(const job *j, const explained *r, uvk_error *err);
+} steps;
+
+/* One input through all its steps; releases r. *stop is set when going on makes no sense: the device is gone, a result cannot be
+ * written, the user interrupts. What went wrong has been reported. */
+uvk_status process_input(job *j, explained *r, const steps *s, void *source, bool *stop);
+
+#endif

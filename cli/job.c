@@ -1,0 +1,135 @@
+#include "job.h"
+
+#include "messages.h"
+#include "model.h"
+#include "record.h"
+#include "signals.h"
+#include "text.h"
+
+#include <stdlib.h>
+#include <sys/stat.h>
+
+uvk_explain_params job_params(const job *j, const target_list *targets)
+{
+    return (uvk_explain_params){
+        .layer = j->layer, .first_block = j->first_block, .scalar = (uvk_scalar)j->o->scalar, .order = (uvk_order)j->o->order,
+        .normalize = j->normalize, .targets = targets->tokens, .n_targets = targets->count,
+    };
+}
+
+uvk_status job_check_flags(const options *o, uvk_error *err)
+{
+    struct stat info;
+    if (o->resume && !o->db)
+        return uvk_fail(err, UVK_USAGE, "--resume needs --db FILE, the database to go on with");
+    if (o->resume && o->out)
+        return uvk_fail(err, UVK_USAGE, "--resume skips inputs that --out would miss (give one of them)");
+    if (o->png && stat(o->png, &info) == 0 && !S_ISDIR(info.st_mode))
+        return uvk_fail(err, UVK_FAILED, "%s: not a folder (--png writes into one)", o->png);
+    return o->db ? output_check(o->db, err) : UVK_OK;
+}
+
+static uvk_status check_layers(const job *j, uvk_error *err)
+{
+    int top = j->info->layers + 1;
+    if (j->layer > top)
+        return uvk_fail(err, UVK_USAGE, "--layer %d: this model has layers 2 to %d", j->layer, top);
+    if (j->first_block >= j->layer)
+        return uvk_fail(err, UVK_USAGE, "--first-block %d: layer %d has blocks 1 to %d below it", j->first_block, j->layer, j->layer - 1);
+    if (j->o->scalar != UVK_LOGPROB)
+        return UVK_OK;
+    if (j->info->modality != UVK_TEXT)
+        return uvk_fail(err, UVK_USAGE, "--scalar logprob: %s is no language model (expected sum or energy)", j->info->name);
+    if (j->layer != top)
+        return uvk_fail(err, UVK_USAGE, "--scalar logprob explains layer %d of this model, its output, alone (found --layer %d)", top, j->layer);
+    return UVK_OK;
+}
+
+uvk_status job_load(job *j, uvk_error *err)
+{
+    const options *o = j->o;
+    uvk_status status = uvk_model_load(o->model, &j->model, err);
+    if (status != UVK_OK)
+        return status;
+    j->info = uvk_model_get_info(j->model);
+    bool text = j->info->modality == UVK_TEXT;
+    j->layer = o->layer ? o->layer : j->info->layers + 1;
+    j->first_block = o->first_block ? o->first_block : 1;
+    j->own = o->own_token >= 0 ? (uvk_own_token)o->own_token : text ? UVK_OWN_ZERO : UVK_OWN_MAX;
+    j->normalize = o->scalar == UVK_LOGPROB ? UVK_NO_NORM : (uvk_normalize)o->normalize; /* it has no c */
+    j->tokenizer = j->model->tokenizer;
+    return check_layers(j, err);
+}
+
+static void print_log(void *user, uvk_log_level level, const char *line)
+{
+    (void)user;
+    if (level == UVK_LOG_WARNING)
+        warn("%s", line);
+    else
+        note("%s", line);
+}
+
+static bool is_interrupted(void *user)
+{
+    (void)user;
+    return interrupted();
+}
+
+uvk_status open_device(const options *o, uvk_context **out, uvk_error *err)
+{
+    uvk_context_params params = {.device = o->device, .memory = o->memory, .log = print_log, .interrupted = is_interrupted};
+    return uvk_context_create(&params, out, err);
+}
+
+uvk_status job_open_device(job *j, uvk_error *err)
+{
+    uvk_status status = open_device(j->o, &j->context, err);
+    if (status != UVK_OK)
+        return status;
+    j->device = uvk_context_device(j->context);
+    return uvk_session_create(j->context, j->model, &j->session, err);
+}
+
+uvk_status job_plan(job *j, int tokens, const target_list *targets, uvk_error *err)
+{
+    uvk_explain_params params = job_params(j, targets);
+    uvk_plan plan;
+    uvk_status status = uvk_explain_plan(j->session, tokens, &params, &plan, err);
+    if (status != UVK_OK || tokens <= j->planned)
+        return status;
+    char weights[32], forward[32], each[32], total[32], budget[32];
+    note("plan: weights %s + forward %s + %d target%s x %s = %s of %s%s", text_bytes(plan.weights, weights), text_bytes(plan.forward, forward), plan.chunk,
+         plan.chunk == 1 ? "" : "s", text_bytes(plan.per_target, each), text_bytes(plan.total, total), text_bytes(plan.budget, budget),
+         j->info->modality == UVK_TEXT ? ", longest text so far" : "");
+    j->planned = tokens;
+    return UVK_OK;
+}
+
+static void print_end(const job *j, uvk_status status)
+{
+    if (status == UVK_INTERRUPTED) {
+        uvk_error err;
+        uvk_fail(&err, status, "interrupted; %d of %d inputs are done%s", j->inputs_done, j->inputs,
+                 j->db ? " and kept, --resume goes on from there" : "");
+        complain(&err);
+    } else if (j->run_id) {
+        note("%d of %d inputs done, run %lld in %s", j->inputs_done, j->inputs, (long long)j->run_id, j->o->db);
+    }
+}
+
+uvk_status job_close(job *j, uvk_status status)
+{
+    uvk_error err;
+    print_end(j, status);
+    if (rows_file_finish(j, &err) != UVK_OK)
+        status = complain(&err);
+    if (record_close(j, status, &err) != UVK_OK)
+        status = worse_status(status, complain(&err));
+    rows_file_free(&j->rows);
+    free(j->prompt);
+    uvk_session_free(j->session);
+    uvk_context_free(j->context);
+    uvk_model_free(j->model);
+    return status;
+}

@@ -1,0 +1,50 @@
+/* One run of explain, summarize or attribute: a model on a device, the database, what goes where. */
+#ifndef UVK_CLI_JOB_H
+#define UVK_CLI_JOB_H
+
+#include "db.h"
+#include "options.h"
+#include "rows_file.h"
+#include "targets.h"
+#include "tokenizer.h"
+
+typedef struct job {
+    const options *o;
+    const char *probe;          /* the verb; column probe of table run */
+    uvk_model *model;
+    const uvk_model_info *info;
+    const uvk_tokenizer *tokenizer; /* the model's; NULL: a vision model, or a folder without one */
+    uvk_context *context;
+    const uvk_device_info *device;
+    uvk_session *session;
+    uvk_db *db;                 /* NULL without --db */
+    int64_t model_id, run_id;
+    int layer, first_block;
+    uvk_own_token own;
+    char *prompt;               /* the template of --prompt, owned; NULL: the model's own */
+    uvk_normalize normalize;
+    bool table;                 /* nothing is written anywhere: a short table is printed */
+    rows_file rows;
+    int planned;                /* tokens of the largest sequence whose plan was printed */
+    int inputs, inputs_done;    /* seen so far, or known from the start; of them, those that are through */
+    long targets_done;          /* of the inputs that are through */
+    double from, to;            /* of the whole run, what the present input is: for the progress bar */
+} job;
+
+/* The parameters of METHOD for these targets. */
+uvk_explain_params job_params(const job *j, const target_list *targets);
+
+/* Flags that exclude each other and files that cannot be written. */
+uvk_status job_check_flags(const options *o, uvk_error *err);
+/* Loads the model and holds layer, blocks and scalar against it. */
+uvk_status job_load(job *j, uvk_error *err);
+uvk_status job_open_device(job *j, uvk_error *err);
+/* What a sequence of so many tokens takes: a note when it is the longest so far. */
+uvk_status job_plan(job *j, int tokens, const target_list *targets, uvk_error *err);
+/* Says how the run ended and releases all of it; what is finished is kept. Returns the exit status. */
+uvk_status job_close(job *j, uvk_status status);
+
+/* A device for verbs that need no job: --device, --memory, notes and Ctrl-C. */
+uvk_status open_device(const options *o, uvk_context **out, uvk_error *err);
+
+#endif

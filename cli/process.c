@@ -1,0 +1,71 @@
+/* One input: computed, then delivered; what goes wrong is reported and the batch goes on where that makes sense. */
+#include "explained.h"
+
+#include "messages.h"
+#include "progress.h"
+#include "record.h"
+#include "signals.h"
+#include "text.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+/* The library speaks of tensors and tokens; the user wants to know which input. */
+static uvk_status name_input(const explained *r, uvk_status status, uvk_error *err)
+{
+    if (status == UVK_OK || strncmp(err->message, r->path, strlen(r->path)) == 0 || strncmp(err->message, r->name, strlen(r->name)) == 0)
+        return status;
+    char *reason = text_copy(err->message);
+    uvk_fail(err, status, "%s: %s", r->from_pairs ? r->name : r->path, reason);
+    free(reason);
+    return status;
+}
+
+static uvk_status report_failure(job *j, explained *r, uvk_error *err)
+{
+    uvk_error second;
+    uvk_status status = complain(err);
+    r->status = "failed";
+    r->error = err->message;
+    if (j->db && record_failure(j, r, &second) != UVK_OK)
+        return complain(&second);
+    return status;
+}
+
+static uvk_status run_steps(job *j, explained *r, const steps *s, void *source, bool *stop)
+{
+    uvk_error err;
+    double started = seconds_now();
+    uvk_status status = name_input(r, s->compute(j, r, source, &err), &err);
+    *stop = status == UVK_NO_DEVICE || status == UVK_INTERRUPTED || interrupted();
+    if (status == UVK_INTERRUPTED)
+        return status;
+    if (r->stopped) {
+        *stop = true;
+        return complain(&err);
+    }
+    if (status != UVK_OK)
+        status = report_failure(j, r, &err);
+    bool deliver = status == UVK_OK && strcmp(r->status, "done") == 0;
+    r->seconds_total = seconds_now() - started;
+    if (deliver && s->deliver(j, r, &err) != UVK_OK) {
+        *stop = true;
+        return complain(&err);
+    }
+    r->seconds_total = seconds_now() - started;
+    if (j->o->json && s->show(j, r, &err) != UVK_OK) {
+        *stop = true;
+        return complain(&err);
+    }
+    return status;
+}
+
+uvk_status process_input(job *j, explained *r, const steps *s, void *source, bool *stop)
+{
+    r->status = "done";
+    uvk_status status = run_steps(j, r, s, source, stop);
+    j->targets_done += r->targets.count;
+    j->inputs_done += status == UVK_OK;
+    explained_free(r);
+    return status;
+}

@@ -1,0 +1,21 @@
+/* One run in the database: model, parameters, then every input in one transaction. */
+#ifndef UVK_CLI_RECORD_H
+#define UVK_CLI_RECORD_H
+
+#include "explained.h"
+
+/* Opens --db and starts the run. */
+uvk_status record_open(job *j, uvk_error *err);
+/* Whether --resume finds this input done. The hash is r->sha256, where that is not known yet the one of the file r->path. */
+uvk_status record_is_done(job *j, explained *r, bool *done, uvk_error *err);
+uvk_status record_result(job *j, const explained *r, uvk_error *err);
+uvk_status record_failure(job *j, const explained *r, uvk_error *err);
+/* status: what the run ended with. */
+uvk_status record_close(job *j, uvk_status status, uvk_error *err);
+
+/* record_tokens.c: the tokens and words of a sequence; what they hold is freed with them. */
+typedef struct recorded { uvk_db_token *tokens; uvk_db_word *words; int n_tokens, n_words; } recorded;
+void record_tokens(const job *j, const explained *r, recorded *out);
+void record_tokens_free(recorded *out);
+
+#endif

@@ -1,0 +1,29 @@
+/* A text and its summary as the user hands them over: files, standard input, arrays of ids, lines of JSON. */
+#ifndef UVK_CLI_SOURCE_H
+#define UVK_CLI_SOURCE_H
+
+#include "error.h"
+
+/* Text or, when ids is not NULL, ids. All owned. */
+typedef struct source_part {
+    char *text;
+    size_t length;
+    int32_t *ids;
+    int n_ids;
+} source_part;
+
+/* Characters start..end-1 of the context. */
+typedef struct char_span { int start, end; } char_span;
+
+typedef struct source {
+    const char *name;        /* for messages; not owned */
+    source_part context, summary;
+    char_span *rationales;   /* of the context, what a person found the summary to rest on; owned */
+    int n_rationales;
+} source;
+
+/* A file; .npy holds ids, "-" is standard input. */
+uvk_status source_read(const char *path, source_part *out, uvk_error *err);
+void source_free(source *s);
+
+#endif

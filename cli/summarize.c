@@ -1,0 +1,145 @@
+/* ultravk summarize: texts whose summaries the model writes. */
+#include "inputs.h"
+#include "messages.h"
+#include "progress.h"
+#include "record.h"
+#include "signals.h"
+#include "summary.h"
+#include "text.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+typedef struct watched { const job *j; const explained *r; } watched;
+
+/* Of the time that a text takes, writing its summary is shown as the first tenth. */
+enum { PART = 10 };
+
+static void show_progress(void *user, int done, int of)
+{
+    const watched *w = user;
+    progress_update(w->j->from + (w->j->to - w->j->from) * done / of / PART, w->j->targets_done, w->r->name);
+}
+
+static uvk_status generate(job *j, explained *r, source *s, uvk_error *err)
+{
+    watched w = {j, r};
+    int most = max_new_tokens(j->o);
+    s->summary.ids = text_alloc((size_t)most, sizeof *s->summary.ids);
+    uvk_status status = uvk_generate(j->session, r->input, most, show_progress, &w, s->summary.ids, &s->summary.n_ids, err);
+    j->from += (j->to - j->from) / PART;
+    if (status == UVK_OK && s->summary.n_ids == 0)
+        return uvk_fail(err, UVK_FAILED, "%s: the model ends here and writes no summary (another --prompt may help)", r->path);
+    return status;
+}
+
+static uvk_status summarize(job *j, explained *r, source *s, uvk_error *err)
+{
+    bool done;
+    uvk_text_params params = summary_params(j, s);
+    params.room = max_new_tokens(j->o);
+    uvk_status status = summary_load(j, r, &params, err);
+    if (status == UVK_OK)
+        status = record_is_done(j, r, &done, err);
+    if (status != UVK_OK || done)
+        return status;
+    status = generate(j, r, s, err);
+    if (status != UVK_OK)
+        return status;
+    params = summary_params(j, s);
+    status = summary_load(j, r, &params, err);
+    return status == UVK_OK ? summary_run(j, r, s, err) : status;
+}
+
+static uvk_status compute(job *j, explained *r, void *unused, uvk_error *err)
+{
+    source s = {.name = r->path};
+    (void)unused;
+    uvk_status status = source_read(r->path, &s.context, err);
+    if (status == UVK_OK)
+        status = summarize(j, r, &s, err);
+    source_free(&s);
+    return status;
+}
+
+static void print_ids(const explained *r)
+{
+    const char *before = "";
+    for (int i = 0; i < r->n; i++)
+        if (r->tokens[i].role == UVK_ROLE_SUMMARY) {
+            printf("%s%d", before, (int)r->tokens[i].id);
+            before = " ";
+        }
+}
+
+/* Ids without a tokenizer stay numbers. */
+static void print_summary(const job *j, const explained *r)
+{
+    if (j->inputs > 1)
+        printf("%s: ", r->name);
+    if (r->text.summary.text)
+        printf("%.*s", (int)r->text.summary.length, r->text.summary.text);
+    else
+        print_ids(r);
+    fputs(j->table ? "\n\n" : "\n", stdout);
+}
+
+static uvk_status deliver(job *j, explained *r, uvk_error *err)
+{
+    if (!j->o->json)
+        print_summary(j, r);
+    uvk_status status = j->o->json ? UVK_OK : flush_results(err);
+    return status == UVK_OK ? summary_deliver(j, r, err) : status;
+}
+
+static const steps summarize_steps = {compute, deliver, summary_show_json};
+
+static uvk_status open_all(job *j, input_list *inputs, uvk_error *err)
+{
+    uvk_status status = summary_open(j, inputs->count, err);
+    if (status != UVK_OK)
+        return status;
+    if (inputs->folders)
+        inputs_open_folders(inputs, UVK_TEXT);
+    if (!inputs->count)
+        return UVK_OK;
+    status = rows_file_check(j->o, inputs->count, err);
+    if (status == UVK_OK)
+        status = job_open_device(j, err);
+    return status == UVK_OK && j->o->db ? record_open(j, err) : status;
+}
+
+static uvk_status run_inputs(job *j, const input_list *inputs)
+{
+    uvk_status status = inputs->bad ? UVK_BAD_INPUT : UVK_OK;
+    bool stop = false;
+    j->inputs = inputs->count;
+    progress_start("targets", j->o->quiet);
+    for (int i = 0; i < inputs->count && !stop && !interrupted(); i++) {
+        explained r = {.path = inputs->paths[i], .name = text_utf8(text_base_name(inputs->paths[i])), .index = i, .summary_logprob = NAN};
+        j->from = (double)i / inputs->count;
+        j->to = (double)(i + 1) / inputs->count;
+        uvk_status one = process_input(j, &r, &summarize_steps, NULL, &stop);
+        status = stop ? one : worse_status(status, one);
+    }
+    progress_end();
+    return interrupted() ? UVK_INTERRUPTED : status;
+}
+
+uvk_status verb_summarize(const options *o)
+{
+    job j = {.o = o, .probe = o->verb->name, .table = !o->db && !o->out && !o->json};
+    input_list inputs;
+    uvk_error err;
+    signals_defer();
+    inputs_expand(o->arguments, o->n_arguments, &inputs);
+    uvk_status status = inputs.count ? open_all(&j, &inputs, &err) : UVK_OK;
+    if (status == UVK_OK)
+        status = run_inputs(&j, &inputs);
+    else if (status != UVK_INTERRUPTED)
+        complain(&err);
+    status = job_close(&j, status);
+    inputs_free(&inputs);
+    return status;
+}
