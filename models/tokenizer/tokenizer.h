@@ -2,7 +2,11 @@
  *
  * The pipeline, each step a file of this folder: added tokens are found in the raw text -> what lies between them is normalized
  * -> cut into pieces (pre-tokenizer) -> each piece becomes ids (model) -> special tokens are put around (post-processor).
- * Every id keeps the bytes of the original text that it came from. Immutable once loaded: any number of threads may use one. */
+ * Every id keeps the bytes of the original text that it came from. Immutable once loaded: any number of threads may use one.
+ *
+ * The same ids, ranges and text as that library, on every code point: where its Unicode tables are older or newer than ours they are
+ * followed (unicode_tables.h). Different on purpose: decoding leaves out special tokens that are looked for in normalized text too; an
+ * added token has the id that the file says; ids that nothing has are refused. truncation and padding of the file are not applied. */
 #ifndef UVK_MODELS_TOKENIZER_H
 #define UVK_MODELS_TOKENIZER_H
 
@@ -36,7 +40,7 @@ uvk_status uvk_tokenizer_encode(const uvk_tokenizer *t, const char *text, size_t
 void uvk_encoding_free(uvk_encoding *encoding);
 
 /* The text of ids, by the file's decoder; ids that the vocabulary lacks are UVK_BAD_INPUT. skip_special leaves out added tokens
- * marked special. *out is owned by the caller, free(); UTF-8, a NUL after its end. */
+ * marked special. *out is owned by the caller, free(); UTF-8, a NUL after its end (a NUL among the tokens ends it early for strlen). */
 uvk_status uvk_tokenizer_decode(const uvk_tokenizer *t, const int32_t *ids, size_t count, bool skip_special, char **out, uvk_error *err);
 
 /* One more than the largest id. */
