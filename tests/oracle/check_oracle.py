@@ -186,15 +186,18 @@ def off_diagonal_largest(row, token):
 
 
 def differences(expected, found, tokens):
-    """Of each row: the largest difference, one float32 step at 1.0 forgiven on the own entry, and its largest entry off the diagonal."""
+    """Of each row: the largest difference, one float32 step forgiven on the own entry, and the largest entry off the diagonal; the own
+    entry where there is no other, as for the first token of a text."""
     step = 2.0 ** -23
     for e, f, token in zip(expected, found, tokens):
-        yield (max(abs(x - y) - step * (j == token) for j, (x, y) in enumerate(zip(e, f))), off_diagonal_largest(e, token))
+        own = abs(e[token])
+        yield (max(abs(x - y) - step * max(own, 1) * (j == token) for j, (x, y) in enumerate(zip(e, f))), off_diagonal_largest(e, token) or own)
 
 
 def relative_error(expected, found, tokens):
     """The largest difference over the largest entry off the diagonal."""
-    worst, largest = (max(column) for column in zip(*differences(expected, found, tokens)))
+    pairs = list(zip(differences(expected, found, tokens), expected, tokens))
+    worst, largest = max(pair[0] for pair, _, _ in pairs), max(off_diagonal_largest(row, token) for _, row, token in pairs)
     return max(worst, 0) / largest
 
 
