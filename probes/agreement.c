@@ -38,10 +38,10 @@ static double average_precision(const scored *order, int n, const bool *marked, 
         hits += marked[order[i].token];
         if (i + 1 < n && order[i + 1].score == order[i].score)
             continue;
-        sum += (double)(hits - before) / n_marked * ((double)hits / (i + 1));
+        sum += (double)(hits - before) * hits / (i + 1);
         before = hits;
     }
-    return sum;
+    return sum / n_marked;
 }
 
 static double intersection_over_union(uvk_token_span a, uvk_token_span b)

@@ -125,8 +125,9 @@ class ProgramTest(unittest.TestCase):
         return {**os.environ, "XDG_CACHE_HOME": CACHE, **(extra or {})}
 
     def run_program(self, *arguments, env=None, **more):
-        return subprocess.run([PROGRAM, *map(str, arguments)], cwd=self.folder, env=self.environment(env), stdin=subprocess.DEVNULL, text=True,
-                              errors="surrogateescape", timeout=300, **{"capture_output": True, **more})
+        source = {} if "input" in more else {"stdin": subprocess.DEVNULL}
+        return subprocess.run([PROGRAM, *map(str, arguments)], cwd=self.folder, env=self.environment(env), text=True, errors="surrogateescape",
+                              timeout=300, **{"capture_output": True, **source, **more})
 
     def ok(self, *arguments, **more):
         r = self.run_program(*arguments, **more)

@@ -4,7 +4,7 @@ import re
 
 from harness import NO_DRIVER, ProgramTest, main
 
-VERBS = ["devices", "info", "explain", "query", "prune"]
+VERBS = ["devices", "info", "explain", "summarize", "attribute", "generate", "tokenize", "query", "prune"]
 
 
 class Help(ProgramTest):
@@ -29,10 +29,10 @@ class Help(ProgramTest):
 
     def test_every_flag_of_explain_has_a_line(self):
         text = self.ok("explain", "--help").stdout
-        for flag in ("model tokens at-pixel layer first-block scalar order normalize own-token out png dump-hidden db device precision memory seed "
+        for flag in ("model tokens at-pixel at-word layer first-block scalar order normalize own-token out png dump-hidden db device precision memory seed "
                      "resume top label quiet json help version").split():
             self.assertRegex(text, r"(?m)^  --%s( .*)?$" % flag)
-        for default in ("[patches]", "[sum]", "[rollout]", "[norm]", "[max]", "[f32]", "[1]"):
+        for default in ("[patches; of a text all]", "[sum]", "[rollout]", "[norm]", "[max; of a text zero]", "[f32]", "[1]"):
             self.assertIn(default, text)
 
     def test_version(self):
@@ -47,11 +47,14 @@ class WrongUsage(ProgramTest):
     def test_suggestions(self):
         self.refused(2, "explian", says="did you mean explain?")
         self.refused(2, "qeury", says="did you mean query?")
+        self.refused(2, "sumarize", says="did you mean summarize?")
+        self.refused(2, "tokenise", says="did you mean tokenize?")
+        self.refused(2, "attribute", "--model", "m", "--pair", "x", says="did you mean --pairs?")
         self.refused(2, "segmentation", says="unknown verb")
         self.refused(2, "explain", "--modle", "x", says="did you mean --model?")
         self.refused(2, "explain", "--at-pixels=3,4", says="did you mean --at-pixel?")
         self.refused(2, "explain", "--zzzzzz", says="ultravk explain --help")
-        self.refused(2, "explain", "--model", "m", "x.jpg", "--scalar", "enrgy", says=["sum, energy", "did you mean energy?"])
+        self.refused(2, "explain", "--model", "m", "x.jpg", "--scalar", "enrgy", says=["sum, energy, logprob", "did you mean energy?"])
 
     def test_verb_comes_first(self):
         self.refused(2, "--quiet", "explain", says="the verb comes first")
@@ -93,6 +96,7 @@ class WrongUsage(ProgramTest):
     def test_what_excludes_what(self):
         explain = ["explain", "--model", "m", "x.jpg"]
         self.refused(2, *explain, "--tokens", "1", "--at-pixel", "1,1", says="--at-pixel")
+        self.refused(2, *explain, "--at-word", "1", "--at-pixel", "1,1", says="--at-word")
         self.refused(2, *explain, "--resume", says="--db")
         self.refused(2, *explain, "--resume", "--db", "x.db", "--out", "x.safetensors", says="--out")
         self.refused(2, *explain, "--out", "x.txt", says=".safetensors")
