@@ -78,17 +78,19 @@ static uvk_status declare_fitting(const uvk_session *s, uint32_t tokens, uvk_act
     return declare(s->ctx, &s->model->arch, tokens, false, out, err);
 }
 
+/* UVK_FAILED, with all numbers, when the forward pass alone does not fit. */
 uvk_status uvk_session_forward_bytes(const uvk_session *s, uint32_t tokens, uint64_t *bytes, uint64_t *left, uvk_error *err)
 {
     uvk_activations planned = {0};
     uvk_status status = UVK_OK;
     if (tokens > s->activations.capacity)
         status = declare_fitting(s, tokens, &planned, err);
-    if (status == UVK_OK) {
-        *bytes = uvk_pool_bytes(planned.pool ? planned.pool : s->activations.pool);
-        *left = available(s) > *bytes ? available(s) - *bytes : 0;
-    }
+    *bytes = status == UVK_OK ? uvk_pool_bytes(planned.pool ? planned.pool : s->activations.pool) : 0;
     release(&planned);
+    if (status == UVK_OK && *bytes > available(s))
+        status = uvk_fail(err, UVK_FAILED, "the forward pass over %u tokens needs %llu bytes of device memory beside the model's %llu, the budget is %llu; raise --memory or take a larger device",
+                          (unsigned)tokens, (unsigned long long)*bytes, (unsigned long long)(uvk_context_budget(s->ctx) - available(s)), (unsigned long long)uvk_context_budget(s->ctx));
+    *left = available(s) - *bytes;
     return status;
 }
 

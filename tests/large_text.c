@@ -1,0 +1,294 @@
+/* A language model of real size within a memory budget: what is planned, and what the device is truly asked for.
+ *
+ *   large_text              two blocks of that model, 256 tokens: seconds
+ *   large_text --full       the shape of a model of half a billion parameters, 2,048 tokens, under 3 GiB: minutes without a GPU
+ *
+ * The weights are random. True memory is counted at vkAllocateMemory and vkFreeMemory. Prints the plan and both peaks; exits with 1
+ * when the true peak exceeds the plan or the budget, or when a row is not finite. */
+#include "context.h"
+#include "file.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+enum { WIDTH = 896, HEADS = 14, KV_HEADS = 2, HEAD_DIM = 64, MLP = 4864, MAX_TENSORS = 512, BLOCK_OF_NOISE = 1 << 22 };
+
+typedef struct shape {
+    int layers, tokens, vocabulary, targets_cpu, targets_gpu;
+    uint64_t memory;
+} shape;
+
+/* ---- The model -------------------------------------------------------------------------------------------------------------- */
+
+typedef struct listing {
+    char name[96];
+    uint64_t rows, cols; /* rows 0: a vector */
+} listing;
+
+static int add(listing *list, int n, uint64_t rows, uint64_t cols, const char *name, int block)
+{
+    if (block < 0)
+        snprintf(list[n].name, sizeof list[n].name, "model.%s.weight", name);
+    else
+        snprintf(list[n].name, sizeof list[n].name, "model.layers.%d.%s", block, name);
+    list[n].rows = rows;
+    list[n].cols = cols;
+    return n + 1;
+}
+
+static int list_tensors(const shape *s, listing *list)
+{
+    int n = add(list, 0, (uint64_t)s->vocabulary, WIDTH, "embed_tokens", -1);
+    n = add(list, n, 0, WIDTH, "norm", -1);
+    for (int b = 0; b < s->layers; b++) {
+        n = add(list, n, 0, WIDTH, "input_layernorm.weight", b);
+        n = add(list, n, HEADS * HEAD_DIM, WIDTH, "self_attn.q_proj.weight", b);
+        n = add(list, n, 0, HEADS * HEAD_DIM, "self_attn.q_proj.bias", b);
+        n = add(list, n, KV_HEADS * HEAD_DIM, WIDTH, "self_attn.k_proj.weight", b);
+        n = add(list, n, 0, KV_HEADS * HEAD_DIM, "self_attn.k_proj.bias", b);
+        n = add(list, n, KV_HEADS * HEAD_DIM, WIDTH, "self_attn.v_proj.weight", b);
+        n = add(list, n, 0, KV_HEADS * HEAD_DIM, "self_attn.v_proj.bias", b);
+        n = add(list, n, WIDTH, HEADS * HEAD_DIM, "self_attn.o_proj.weight", b);
+        n = add(list, n, 0, WIDTH, "post_attention_layernorm.weight", b);
+        n = add(list, n, MLP, WIDTH, "mlp.gate_proj.weight", b);
+        n = add(list, n, MLP, WIDTH, "mlp.up_proj.weight", b);
+        n = add(list, n, WIDTH, MLP, "mlp.down_proj.weight", b);
+    }
+    return n;
+}
+
+static uint64_t elements(const listing *t)
+{
+    return (t->rows ? t->rows : 1) * t->cols;
+}
+
+static void write_header(FILE *out, const listing *list, int n)
+{
+    size_t capacity = (size_t)n * 256, used = 0;
+    char *header = malloc(capacity);
+    uint64_t at = 0;
+    if (!header)
+        abort();
+    for (int i = 0; i < n; i++) {
+        char dims[64];
+        uint64_t bytes = 2 * elements(&list[i]);
+        snprintf(dims, sizeof dims, list[i].rows ? "%llu,%llu" : "%.0llu%llu", (unsigned long long)list[i].rows, (unsigned long long)list[i].cols);
+        used += (size_t)snprintf(header + used, capacity - used, "%c\"%s\":{\"dtype\":\"BF16\",\"shape\":[%s],\"data_offsets\":[%llu,%llu]}", i ? ',' : '{', list[i].name, dims,
+                                 (unsigned long long)at, (unsigned long long)(at + bytes));
+        at += bytes;
+    }
+    header[used++] = '}';
+    uint64_t length = used;
+    fwrite(&length, sizeof length, 1, out);
+    fwrite(header, 1, used, out);
+    free(header);
+}
+
+/* Uniform in +-1.7 gain: variance gain^2, as BF16. */
+static void make_noise(uint16_t *noise, float gain)
+{
+    uint64_t state = 88172645463325252ULL;
+    for (size_t i = 0; i < BLOCK_OF_NOISE; i++) {
+        state ^= state << 13, state ^= state >> 7, state ^= state << 17;
+        float value = gain * 1.7f * ((float)(state >> 40) / (float)(1 << 23) - 1);
+        uint32_t bits;
+        memcpy(&bits, &value, sizeof bits);
+        noise[i] = (uint16_t)(bits >> 16);
+    }
+}
+
+static void write_weights(FILE *out, const listing *list, int n)
+{
+    uint16_t *noise = malloc(BLOCK_OF_NOISE * sizeof *noise);
+    if (!noise)
+        abort();
+    float made_for = 0;
+    size_t at = 0;
+    for (int i = 0; i < n; i++) {
+        float gain = list[i].rows ? 1 / sqrtf((float)list[i].cols) : 1;
+        if (gain != made_for)
+            make_noise(noise, made_for = gain);
+        for (uint64_t left = elements(&list[i]); left > 0;) {
+            size_t count = left < BLOCK_OF_NOISE - at ? (size_t)left : BLOCK_OF_NOISE - at;
+            fwrite(noise + at, sizeof *noise, count, out);
+            at = (at + count) % BLOCK_OF_NOISE;
+            left -= count;
+        }
+    }
+    free(noise);
+}
+
+static void write_config(const char *dir, const shape *s)
+{
+    char *path = uvk_file_join(dir, "config.json");
+    FILE *out = path ? fopen(path, "w") : NULL;
+    if (!out)
+        abort();
+    fprintf(out, "{\"model_type\":\"qwen2\",\"hidden_size\":%d,\"num_hidden_layers\":%d,\"num_attention_heads\":%d,\"num_key_value_heads\":%d,"
+            "\"intermediate_size\":%d,\"vocab_size\":%d,\"max_position_embeddings\":%d,\"rope_theta\":1e6,\"tie_word_embeddings\":true}\n",
+            WIDTH, s->layers, HEADS, KV_HEADS, MLP, s->vocabulary, 2 * s->tokens);
+    fclose(out);
+    free(path);
+}
+
+static bool write_model(const char *dir, const shape *s)
+{
+    listing *list = malloc(MAX_TENSORS * sizeof *list);
+    char *path = uvk_file_join(dir, "model.safetensors");
+    FILE *out = path ? fopen(path, "wb") : NULL;
+    bool sound = false;
+    if (list && out) {
+        int n = list_tensors(s, list);
+        write_header(out, list, n);
+        write_weights(out, list, n);
+        sound = fclose(out) == 0;
+    }
+    write_config(dir, s);
+    free(path);
+    free(list);
+    return sound;
+}
+
+static void remove_model(const char *dir)
+{
+    static const char *const names[] = {"config.json", "model.safetensors"};
+    for (int i = 0; i < 2; i++) {
+        char *path = uvk_file_join(dir, names[i]);
+        if (path)
+            unlink(path);
+        free(path);
+    }
+    rmdir(dir);
+}
+
+/* ---- Counting -------------------------------------------------------------------------------------------------------------- */
+
+static struct {
+    PFN_vkAllocateMemory allocate;
+    PFN_vkFreeMemory release;
+    struct { VkDeviceMemory memory; uint64_t size; } live[1024];
+    uint64_t now, peak;
+} counted;
+
+static VKAPI_ATTR VkResult VKAPI_CALL count_allocation(VkDevice device, const VkMemoryAllocateInfo *info, const VkAllocationCallbacks *callbacks, VkDeviceMemory *memory)
+{
+    VkResult result = counted.allocate(device, info, callbacks, memory);
+    for (size_t i = 0; result == VK_SUCCESS && i < sizeof counted.live / sizeof *counted.live; i++)
+        if (!counted.live[i].size) {
+            counted.live[i].memory = *memory;
+            counted.live[i].size = info->allocationSize;
+            counted.now += info->allocationSize;
+            counted.peak = counted.now > counted.peak ? counted.now : counted.peak;
+            return result;
+        }
+    if (result == VK_SUCCESS)
+        abort(); /* more allocations than are counted here */
+    return result;
+}
+
+static VKAPI_ATTR void VKAPI_CALL count_release(VkDevice device, VkDeviceMemory memory, const VkAllocationCallbacks *callbacks)
+{
+    for (size_t i = 0; memory && i < sizeof counted.live / sizeof *counted.live; i++)
+        if (counted.live[i].size && counted.live[i].memory == memory) {
+            counted.now -= counted.live[i].size;
+            counted.live[i].size = 0;
+        }
+    counted.release(device, memory, callbacks);
+}
+
+static void start_counting(uvk_context *ctx)
+{
+    counted.now = counted.peak = uvk_context_used(ctx);
+    counted.allocate = ctx->vk.vkAllocateMemory;
+    counted.release = ctx->vk.vkFreeMemory;
+    ctx->vk.vkAllocateMemory = count_allocation;
+    ctx->vk.vkFreeMemory = count_release;
+}
+
+/* ---- The run ---------------------------------------------------------------------------------------------------------------- */
+
+static uvk_status explain(uvk_session *session, const uvk_input *input, const shape *s, int n_targets, uvk_plan *plan, uvk_cost *cost, uvk_error *err)
+{
+    int32_t targets[64];
+    for (int i = 0; i < n_targets; i++)
+        targets[i] = s->tokens - n_targets + i;
+    uvk_explain_params params = {.targets = targets, .n_targets = n_targets};
+    float *rows = malloc((size_t)n_targets * (size_t)s->tokens * sizeof *rows);
+    if (!rows)
+        abort();
+    uvk_status status = uvk_explain_plan(session, s->tokens, &params, plan, err);
+    if (status == UVK_OK)
+        status = uvk_forward(session, input, err);
+    if (status == UVK_OK)
+        status = uvk_explain(session, &params, rows, cost, err); /* refuses rows that are not finite */
+    free(rows);
+    return status;
+}
+
+static uvk_status make_input(const uvk_model *model, const shape *s, uvk_input **input, uvk_error *err)
+{
+    int32_t *ids = malloc((size_t)s->tokens * sizeof *ids);
+    if (!ids)
+        abort();
+    for (int i = 0; i < s->tokens; i++)
+        ids[i] = (int32_t)((uint32_t)i * 2654435761u % (uint32_t)s->vocabulary);
+    uvk_text_params params = {.name = "ids", .context_ids = ids, .n_context_ids = s->tokens};
+    uvk_status status = uvk_input_create_text(model, &params, input, err);
+    free(ids);
+    return status;
+}
+
+static bool judge(const shape *s, int n_targets, const uvk_plan *plan, const uvk_cost *cost)
+{
+    printf("%d blocks, %d tokens, %d targets: planned %.1f MiB (weights %.1f, forward %.1f, %d targets at a time of %.1f), true peak %.1f MiB, budget %.1f MiB; "
+           "%.0f s forward, %.0f s backward, %.0f GFLOP\n",
+           s->layers, s->tokens, n_targets, (double)plan->total / 0x1p20, (double)plan->weights / 0x1p20, (double)plan->forward / 0x1p20, plan->chunk, (double)plan->per_target / 0x1p20,
+           (double)counted.peak / 0x1p20, (double)s->memory / 0x1p20, cost->seconds_forward, cost->seconds_backward, cost->gflop);
+    return counted.peak <= plan->total && plan->total <= s->memory;
+}
+
+static bool run(const char *dir, const shape *s)
+{
+    uvk_error err;
+    uvk_model *model = NULL;
+    uvk_context *context = NULL;
+    uvk_session *session = NULL;
+    uvk_input *input = NULL;
+    uvk_plan plan;
+    uvk_cost cost;
+    bool sound = false;
+    uvk_context_params params = {.memory = s->memory};
+    uvk_status status = uvk_model_load(dir, &model, &err);
+    if (status == UVK_OK && (status = make_input(model, s, &input, &err)) == UVK_OK && (status = uvk_context_create(&params, &context, &err)) == UVK_OK) {
+        int n_targets = uvk_context_device(context)->kind == UVK_DEVICE_CPU ? s->targets_cpu : s->targets_gpu;
+        start_counting(context);
+        if ((status = uvk_session_create(context, model, &session, &err)) == UVK_OK && (status = explain(session, input, s, n_targets, &plan, &cost, &err)) == UVK_OK)
+            sound = judge(s, n_targets, &plan, &cost);
+    }
+    if (status)
+        fprintf(stderr, "large_text: %s\n", err.message);
+    uvk_session_free(session);
+    uvk_context_free(context);
+    uvk_input_free(input);
+    uvk_model_free(model);
+    return sound;
+}
+
+int main(int argc, char **argv)
+{
+    static const shape small = {2, 256, 5000, 2, 64, 192 << 20}, full = {24, 2048, 151936, 2, 64, 3ULL << 30};
+    const shape *s = argc > 1 && !strcmp(argv[1], "--full") ? &full : &small;
+    const char *parent = getenv("TMPDIR");
+    char dir[4096];
+    snprintf(dir, sizeof dir, "%s/large_text.XXXXXX", parent ? parent : "/tmp");
+    if (!mkdtemp(dir) || !write_model(dir, s)) {
+        perror(dir);
+        return 1;
+    }
+    bool sound = run(dir, s);
+    remove_model(dir);
+    return sound ? 0 : 1;
+}
