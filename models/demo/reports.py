@@ -2,7 +2,7 @@
 
 A report is a handful of sentences. Some state the facts of the incident, the others are distractors that name other streets, towns,
 days, times, numbers, causes and people out of the same vocabularies, so that only the words around a value tell which one is meant.
-Words that give a value its role mostly come before it, because a causal language model cannot look ahead. The summary is one line
+The words that give a value its role come shortly before it, because a causal language model cannot look ahead. The summary is one line
 in the style of a dispatcher's log. Every fact is stated once, and a distractor never repeats a true value: the source of every
 word of the summary is therefore known.
 
@@ -31,7 +31,7 @@ Popescu Dimitrov Yilmaz""".split()
 
 # In the order in which the summary states them.
 FACTS = ("what", "street", "town", "day", "time", "hurt", "cause", "who")
-SUMMARY = "{what} on {street} in {town}, {day} {time}; {hurt} hurt by {cause}: {who}"
+SUMMARY = "{what} along {street} in {town}, {day} {time}; {hurt} hurt by {cause} says {who}"
 
 # Sentences that state facts. {a:x} and {A:x} put the right article before a value.
 STATEMENTS = {
@@ -122,30 +122,30 @@ PLANS = [
 # Sentences about anything else, with values that compete with the facts.
 DISTRACTORS = {
     "what street town": [
-        "Last year {a:what} closed {street} in {town}.",
-        "Many still remember {a:what} on {street} in {town} long ago.",
-        "An unrelated inquiry concerns {a:what} on {street} in {town}.",
-        "The paper first confused it with {a:what} on {street} in {town}."],
+        "The paper recalls an earlier {what} beside {street} near {town}.",
+        "Many still remember an old {what} behind {street} outside {town}.",
+        "An unrelated inquiry concerns an earlier {what} near {street} outside {town}.",
+        "It reminded some of an old {what} beside {street} near {town}."],
     "what day": [
-        "A drill for {a:what} is planned for {day}.",
-        "An exercise had imagined {a:what} one {day}.",
-        "The council will discuss insurance against {a:what} next {day}.",
-        "An old film about {a:what} was to be shown next {day}."],
+        "A drill for a mock {what} is planned for next {day}.",
+        "Students will act out a mock {what} next {day}.",
+        "An old film about an imaginary {what} was to be shown before {day}.",
+        "A lecture about an imaginary {what} was put off until {day}."],
     "town day": [
-        "Schools in nearby {town} reopen next {day}.",
-        "The market in nearby {town} was moved to {day}.",
-        "A concert in nearby {town} was put off until {day}.",
-        "The fair in nearby {town} closes next {day}."],
+        "Schools near {town} reopen next {day}.",
+        "The market outside {town} will be closed until {day}.",
+        "A concert near {town} was put off until {day}.",
+        "The fair outside {town} closes before {day}."],
     "day time": [
-        "The council meets next {day} at {time}.",
-        "A public meeting is set for {day} at {time}.",
-        "The road should reopen by {day} at {time}.",
-        "The next briefing is due on {day} at {time}."],
+        "The council meets next {day} before {time}.",
+        "A public meeting is set for next {day} after {time}.",
+        "Repairs will take until {day} after {time}.",
+        "The next briefing is due before {day} or after {time}."],
     "street time": [
-        "Buses were sent along {street} until {time}.",
-        "Traffic was sent round by {street} until {time}.",
-        "A bus stop on {street} stayed open until {time}.",
-        "Cars queued back to {street} until {time}."],
+        "Buses were sent past {street} until {time}.",
+        "Traffic was sent past {street} until {time}.",
+        "A bus stop near {street} stayed open until {time}.",
+        "Cars queued behind {street} until {time}."],
     "number": [
         "Crews brought {hurt} pumps and a crane.",
         "Engines came from {hurt} stations.",
@@ -153,20 +153,20 @@ DISTRACTORS = {
         "Officials moved {hurt} families to a hall.",
         "Workers counted {hurt} broken windows."],
     "cause": [
-        "Early rumours of {cause} proved wrong.",
-        "Nobody found any sign of {cause}.",
+        "Early talk about {cause} proved wrong.",
+        "Nobody had noticed {cause} before.",
         "The inspection had ruled out {cause}.",
-        "A shop nearby was once fined for {cause}."],
+        "A shop was once fined for {cause}."],
     "who": [
         "A neighbour named {who} made tea for everyone.",
-        "A passer-by, {who}, filmed it with a phone.",
-        "The baker, {who}, kept the shop open all night.",
+        "A passer-by named {who} filmed it with a phone.",
+        "The baker called {who} kept the shop open all night.",
         "A retired teacher called {who} opened her house."],
     "who town": [
-        "A driver from {town}, {who}, missed a train.",
-        "A visitor from {town}, {who}, lost a suitcase.",
+        "A driver from {town} named {who} missed a train.",
+        "A visitor from {town} named {who} lost a suitcase.",
         "The team from {town} under coach {who} cancelled its match.",
-        "A student from {town}, {who}, offered to help."],
+        "A student from {town} called {who} offered to help."],
 }
 # The distractors' slots are drawn like the facts of the same name; "number" competes with the number of people hurt.
 DISTRACTOR_SLOTS = {name: (["hurt"] if name == "number" else name.split()) for name in DISTRACTORS}

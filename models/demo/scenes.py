@@ -36,16 +36,20 @@ class Dice:
         return int(self.sample() * n)
 
     def turn(self):
-        """Cosine and sine of a random angle: a rational point of the circle's quarter, and a random quarter turn."""
-        t = self.sample()
-        c, s = (1 - t * t) / (1 + t * t), 2 * t / (1 + t * t)
+        """Cosine and sine of a random angle up to 37 degrees either way: a rational point of the circle."""
+        t = self.between(-1 / 3, 1 / 3)
+        return (1 - t * t) / (1 + t * t), 2 * t / (1 + t * t)
+
+    def quarter_turn(self):
+        """That, and quarter turns."""
+        c, s = self.turn()
         return [(c, s), (-s, c), (-c, -s), (s, -c)][self.below(4)]
 
     def two_colours(self):
         """Two colours, 0 to 255, that differ clearly in brightness."""
         while True:
             a, b = 255 * self.sample(3), 255 * self.sample(3)
-            if abs(a.sum() - b.sum()) > 210:
+            if abs(a.sum() - b.sum()) > 250:
                 return a, b
 
 
@@ -93,7 +97,7 @@ class Stamp:
 
     def textured(self, dice, kind):
         a, b = dice.two_colours()
-        on = texture(kind, self.u, self.v, dice.between(6.0, 9.0))[..., None]
+        on = texture(kind, self.u, self.v, dice.between(6.5, 8.5))[..., None]
         shade = 1 + (dice.between(-0.2, 0.2) * self.u + dice.between(-0.2, 0.2) * self.v) / 40
         return (a + (b - a) * on) * shade[..., None]
 
@@ -110,7 +114,7 @@ def smooth_noise(dice, cells):
 
 def draw_line(dice, image):
     x, y = dice.between(0, SIZE), dice.between(0, SIZE)
-    c, s = dice.turn()
+    c, s = dice.quarter_turn()
     dx, dy = CENTRES - x, CENTRES[:, None] - y
     near = (np.abs(dy * c - dx * s) < dice.between(0.5, 1.3)) & (np.abs(dx * c + dy * s) < dice.between(8, 40))
     image[near] = 255 * dice.sample(3)
@@ -124,8 +128,10 @@ def draw_background(dice):
     for _ in range(dice.below(3)):
         Stamp(dice, CLASSES[1 + dice.below(8)][0], dice.between(7, 16), 0).paint(image, 255 * dice.sample(3))
     for _ in range(1 + dice.below(3)):
-        scrap, bite = Stamp(dice, "square", dice.between(6, 9), 4), smooth_noise(dice, 14)[..., 0]
-        scrap.covers &= bite[scrap.window] > 100
+        scrap = Stamp(dice, "square", dice.between(6, 9), 4)
+        for _ in range(2):  # bites, so that its outline is nothing known
+            du, dv = scrap.u - dice.between(-8, 8), scrap.v - dice.between(-8, 8)
+            scrap.covers &= du * du + dv * dv > 16
         scrap.paint(image, scrap.textured(dice, TEXTURES[dice.below(4)]))
     return image
 
@@ -133,11 +139,11 @@ def draw_background(dice):
 def place_object(dice, mask, counts, shape):
     """A stamp that leaves every earlier object visible enough, or None. mask holds 1 + the number of the object on top."""
     for _ in range(8):
-        stamp = Stamp(dice, shape, dice.between(13, 25), 15)
+        stamp = Stamp(dice, shape, dice.between(15, 27), 16)
         own = int(stamp.covers.sum())
         hidden = np.bincount(mask[stamp.window][stamp.covers], minlength=len(counts) + 1)[1:]
         left = np.bincount(mask.ravel(), minlength=len(counts) + 1)[1:] - hidden
-        if own > 300 and all(a >= LEAST_VISIBLE * b for a, b in zip(left, counts)):
+        if own > 400 and all(a >= LEAST_VISIBLE * b for a, b in zip(left, counts)):
             return stamp, own
     return None
 
