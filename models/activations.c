@@ -71,8 +71,9 @@ static uint64_t available(const uvk_session *s)
  * half of the free budget to the backward pass. */
 static uvk_status declare_fitting(const uvk_session *s, uint32_t tokens, uvk_activations *out, uvk_error *err)
 {
+    uint64_t half = available(s) / 2; /* before out, which may be the session's own, is declared */
     uvk_status status = declare(s->ctx, &s->model->arch, tokens, true, out, err);
-    if (status || uvk_pool_bytes(out->pool) <= available(s) / 2)
+    if (status || uvk_pool_bytes(out->pool) <= half)
         return status;
     release(out);
     return declare(s->ctx, &s->model->arch, tokens, false, out, err);
