@@ -9,8 +9,10 @@
 
 #include <cmocka.h>
 
-#include "reference_vit.h"
+#include "reference.h"
 #include "rig.h"
+
+enum { TEXTS = 6 };
 
 /* ---- Hidden states ---------------------------------------------------------------------------------------------------- */
 
@@ -47,6 +49,38 @@ static void expect_all_hidden(const fixture_spec *spec)
     rig_close(&r);
 }
 
+/* Language models in shapes that kernels and readers could get wrong. */
+static void list_texts(fixture_spec specs[TEXTS])
+{
+    int n = 0;
+    fixture_spec *s = &specs[n++];
+    *s = fixture_text("gpt2", 3, 24, 3, 3, 0, 37, 10);
+    s->by_block = true;
+    s->context = 19;
+    s = &specs[n++];
+    *s = fixture_text("llama", 3, 20, 4, 2, 16, 31, 9); /* heads wider than the stream */
+    s->theta = 5e5;
+    s->rope = "llama3";
+    s->untied = s->bias = true;
+    s = &specs[n++];
+    *s = fixture_text("mistral", 4, 33, 4, 1, 6, 50, 13);
+    s->window = 4;
+    s->prefix = "model.";
+    s->untied = true;
+    s = &specs[n++];
+    *s = fixture_text("qwen2", 3, 24, 3, 3, 8, 40, 11);
+    s->window = 3;
+    s->window_from = 1;
+    s->recent = true;
+    s = &specs[n++];
+    *s = fixture_text("qwen3", 3, 21, 6, 2, 10, 29, 8);
+    s->rope = "linear";
+    s->bias = true;
+    s = &specs[n++];
+    *s = fixture_text("llama", 1, 7, 1, 1, 2, 3, 1);
+    assert_int_equal(n, TEXTS);
+}
+
 static void test_hidden_of_odd_shapes(void **state)
 {
     (void)state;
@@ -55,6 +89,10 @@ static void test_hidden_of_odd_shapes(void **state)
                                   fixture_shape(12, 15, 5, 61, 2, 18), fixture_shape(1, 70, 1, 9, 7, 7)};
     for (size_t i = 0; i < sizeof specs / sizeof *specs; i++)
         expect_all_hidden(&specs[i]);
+    fixture_spec texts[TEXTS];
+    list_texts(texts);
+    for (int i = 0; i < TEXTS; i++)
+        expect_all_hidden(&texts[i]);
 }
 
 /* The files say the same in every form that they come in. */
@@ -69,6 +107,12 @@ static void test_hidden_of_every_file_form(void **state)
         spec.prefix = form % 2 ? "vit." : "";
         spec.eps = form % 2 ? 1e-3 : 1e-12;
         expect_all_hidden(&spec);
+        fixture_spec text = fixture_text(form % 2 ? "gpt2" : "qwen3", 2, 24, 4, form % 2 ? 4 : 2, 6, 40, 12);
+        text.dtype = spec.dtype;
+        text.shard = spec.shard;
+        text.prefix = form == 1 ? "transformer." : form == 2 ? "model." : "";
+        text.recent = form % 4 == 0;
+        expect_all_hidden(&text);
     }
 }
 
@@ -76,7 +120,7 @@ static void test_hidden_of_every_file_form(void **state)
 
 typedef struct differences {
     int layers, heads, tokens, width;
-    size_t scalars;    /* 2 L n of them: sum and energy of every token of layers 2..L+1 */
+    size_t scalars;    /* every scalar of a reference */
     double *attention; /* [L, H, n, n, scalars] */
     double *input;     /* [n, d, scalars] */
 } differences;
@@ -108,7 +152,7 @@ static void take_differences(differences *d, reference *ref)
 static differences differences_of(reference *ref, const fixture_spec *spec)
 {
     differences d = {.layers = spec->layers, .heads = spec->heads, .tokens = fixture_tokens(spec), .width = spec->width};
-    d.scalars = 2 * (size_t)d.layers * (size_t)d.tokens;
+    d.scalars = reference_scalars(ref);
     d.attention = malloc(attention_count(&d, d.layers) * d.scalars * sizeof *d.attention);
     d.input = malloc(input_count(&d) * d.scalars * sizeof *d.input);
     assert_non_null(d.attention);
@@ -134,6 +178,8 @@ typedef struct comparison {
     size_t count;
 } comparison;
 
+static double worst; /* of all entries above 1% of the largest that were compared, relative to themselves */
+
 /* Every entry within 1e-3 of itself or, where it is below 1% of the largest, within 1e-3 of that. Returns how many are
  * above 1%, or -1 when one is out of bounds. */
 static int compare(const comparison *x)
@@ -146,7 +192,10 @@ static int compare(const comparison *x)
         const double expected = x->expected[i * x->stride] / x->c, bound = 1e-3 * fmax(fabs(expected), 0.01 * largest);
         if (!(fabs(x->found[i] - expected) <= bound))
             return -1;
-        above += fabs(expected) > 0.01 * largest;
+        if (fabs(expected) > 0.01 * largest) {
+            above++;
+            worst = fmax(worst, fabs(x->found[i] / expected - 1));
+        }
     }
     return above;
 }
@@ -171,27 +220,27 @@ static void free_gradients(gradients *g)
     free(g->input);
 }
 
-static size_t scalar_index(const differences *d, const uvk_explain_params *params)
+static size_t scalar_index(const reference *ref, const uvk_explain_params *params)
 {
-    return (size_t)(((params->scalar == UVK_ENERGY) * d->layers + params->layer - 2) * d->tokens + params->targets[0]);
+    return reference_scalar(ref, (int)params->scalar, params->layer, params->targets[0]);
 }
 
 static double constant(const reference *ref, const uvk_explain_params *params)
 {
-    return params->normalize == UVK_NORM ? reference_length(ref, params->layer, params->targets[0]) : 1;
+    return params->normalize == UVK_NORM ? reference_constant(ref, (int)params->scalar, params->layer, params->targets[0]) : 1;
 }
 
 /* Every block and head has a largest entry of its own to be compared with. */
 static comparison compare_head(const differences *d, const reference *ref, const uvk_explain_params *params, const gradients *g, int head)
 {
     const size_t count = (size_t)d->tokens * (size_t)d->tokens, first = (size_t)head * count;
-    return (comparison){.expected = d->attention + first * d->scalars + scalar_index(d, params), .stride = d->scalars,
+    return (comparison){.expected = d->attention + first * d->scalars + scalar_index(ref, params), .stride = d->scalars,
                         .c = constant(ref, params), .found = g->attention + first, .count = count};
 }
 
 static comparison compare_input(const differences *d, const reference *ref, const uvk_explain_params *params, const gradients *g)
 {
-    return (comparison){.expected = d->input + scalar_index(d, params), .stride = d->scalars, .c = constant(ref, params),
+    return (comparison){.expected = d->input + scalar_index(ref, params), .stride = d->scalars, .c = constant(ref, params),
                         .found = g->input, .count = input_count(d)};
 }
 
@@ -217,7 +266,7 @@ static int expect_gradients(const rig *r, const differences *d, const reference 
     return compared + above;
 }
 
-/* Every layer of a model, four targets, both scalars, with c and without. */
+/* Every layer of a model, four targets, all scalars, with c and without. */
 static int expect_all_gradients(const fixture_spec *spec)
 {
     rig r;
@@ -225,17 +274,21 @@ static int expect_all_gradients(const fixture_spec *spec)
     reference *const ref = reference_create(r.fixture);
     assert_non_null(ref);
     differences d = differences_of(ref, spec);
-    const int32_t targets[] = {0, 1, d.tokens / 2, d.tokens - 1};
+    const int32_t targets[] = {0, d.tokens > 1, d.tokens / 2, d.tokens - 1};
     int compared = 0;
+    worst = 0;
     for (int layer = 2; layer <= spec->layers + 1; layer++)
-        for (int c = 0; c < 16; c++) {
-            const uvk_explain_params params = {.layer = layer, .scalar = c % 2 ? UVK_ENERGY : UVK_SUM,
-                                               .normalize = c / 2 % 2 ? UVK_NO_NORM : UVK_NORM, .targets = &targets[c / 4], .n_targets = 1};
-            compared += expect_gradients(&r, &d, ref, &params);
+        for (int c = 0; c < 20; c++) {
+            const uvk_explain_params params = {.layer = layer, .scalar = c < 8 ? UVK_SUM : c < 16 ? UVK_ENERGY : UVK_LOGPROB,
+                                               .normalize = c < 16 && c / 4 % 2 ? UVK_NO_NORM : UVK_NORM, .targets = &targets[c % 4], .n_targets = 1};
+            if (params.scalar != UVK_LOGPROB || (layer == spec->layers + 1 && fixture_traits_of(spec).text))
+                compared += expect_gradients(&r, &d, ref, &params);
         }
     free_differences(&d);
     reference_free(ref);
     rig_close(&r);
+    print_message("%s, %d tokens, %d blocks: %d entries above 1%% of the largest compared, worst off by %.1e of itself\n", spec->family ? spec->family : "vit",
+                  fixture_tokens(spec), spec->layers, compared, worst);
     return compared;
 }
 
@@ -244,22 +297,31 @@ static void test_gradients(void **state)
     (void)state;
     const fixture_spec specs[] = {fixture_shape(3, 33, 3, 50, 4, 16), fixture_shape(2, 40, 5, 37, 3, 9),
                                   fixture_shape(1, 24, 3, 40, 5, 25), fixture_shape(4, 15, 3, 31, 2, 4)};
-    for (size_t i = 0; i < sizeof specs / sizeof *specs; i++) {
-        const int compared = expect_all_gradients(&specs[i]);
-        print_message("%d tokens, %d blocks: %d entries above 1%% of the largest compared\n", fixture_tokens(&specs[i]), specs[i].layers, compared);
-        assert_true(compared >= 200);
-    }
+    for (size_t i = 0; i < sizeof specs / sizeof *specs; i++)
+        assert_true(expect_all_gradients(&specs[i]) >= 200);
+}
+
+static void test_gradients_of_texts(void **state)
+{
+    (void)state;
+    fixture_spec specs[TEXTS];
+    list_texts(specs);
+    for (int i = 0; i < TEXTS; i++)
+        assert_true(expect_all_gradients(&specs[i]) >= (specs[i].tokens > 1 ? 200 : 10));
 }
 
 static void test_every_activation(void **state)
 {
     (void)state;
-    static const char *const names[] = {"gelu_new", "gelu_pytorch_tanh", "quick_gelu", "silu", "relu"};
+    static const char *const names[] = {"gelu", "gelu_new", "gelu_pytorch_tanh", "quick_gelu", "silu", "relu"};
     for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
         fixture_spec spec = fixture_shape(2, 24, 3, 40, 4, 8);
         spec.act = names[i];
         expect_all_hidden(&spec);
         assert_true(expect_all_gradients(&spec) >= 200);
+        fixture_spec gated = fixture_text("llama", 2, 15, 3, 1, 4, 23, 5);
+        gated.act = names[i];
+        assert_true(expect_all_gradients(&gated) >= 200);
     }
 }
 
@@ -324,6 +386,7 @@ int main(void)
         cmocka_unit_test(test_hidden_of_odd_shapes),
         cmocka_unit_test(test_hidden_of_every_file_form),
         cmocka_unit_test(test_gradients),
+        cmocka_unit_test(test_gradients_of_texts),
         cmocka_unit_test(test_every_activation),
         cmocka_unit_test(test_planted_gradient_is_rejected),
     };

@@ -44,18 +44,30 @@ static double off_diagonal_largest(const double *row, int n, int target)
     return largest;
 }
 
-/* Every entry within 2e-5 of the largest entry off the diagonal, and within 2e-4 of the largest of its own row; the own
- * entry, a one with something added, may be off by one float32 step more. */
-static bool rows_agree(const double *expected, const float *found, int n)
+static double worst, worst_own; /* of all rows that agreed, relative to these two */
+
+static double off_diagonal_largest_of_all(const double *rows, int n)
 {
     double largest = 0;
     for (int i = 0; i < n; i++)
-        largest = fmax(largest, off_diagonal_largest(expected + i * n, n, i));
+        largest = fmax(largest, off_diagonal_largest(rows + i * n, n, i));
+    return largest;
+}
+
+/* Every entry within 2e-5 of the largest entry off the diagonal, and within 2e-4 of the largest of its own row. The own entry is a
+ * one with something added: that may be the largest of its row, and the sum be off by one float32 step more. */
+static bool rows_agree(const double *expected, const float *found, int n)
+{
+    const double largest = off_diagonal_largest_of_all(expected, n);
     for (int i = 0; i < n; i++) {
-        const double bound = fmin(2e-5 * largest, 2e-4 * off_diagonal_largest(expected + i * n, n, i));
-        for (int j = 0; j < n; j++)
-            if (!(fabs(found[i * n + j] - expected[i * n + j]) <= bound + (i == j) * FLT_EPSILON))
+        const double own = off_diagonal_largest(expected + i * n, n, i), bound = fmin(2e-5 * largest, 2e-4 * own);
+        for (int j = 0; j < n; j++) {
+            const double right = expected[i * n + j], off = fabs(found[i * n + j] - right);
+            if (!(off <= (i == j ? fmax(bound, 2e-5 * (right - 1)) + right * FLT_EPSILON : bound)))
                 return false;
+            worst = i != j && largest > 0 ? fmax(worst, off / largest) : worst;
+            worst_own = i != j && own > 0 ? fmax(worst_own, off / own) : worst_own;
+        }
     }
     return true;
 }
@@ -65,20 +77,31 @@ static void expect_rows(const rig *r, const brute_force *brute, const brute_row 
     const int n = fixture_tokens(&r->fixture->spec);
     int32_t *const targets = all_tokens(n);
     const uvk_explain_params params = {
-        .layer = what->layer, .first_block = what->first_block, .scalar = what->energy ? UVK_ENERGY : UVK_SUM,
+        .layer = what->layer, .first_block = what->first_block, .scalar = (uvk_scalar)what->scalar,
         .order = what->formula ? UVK_FORMULA : UVK_ROLLOUT, .normalize = what->normalized ? UVK_NORM : UVK_NO_NORM,
         .targets = targets, .n_targets = n};
     float *const found = explain(r, &params, NULL);
     for (int i = 0; i < n; i++)
         brute_force_row(brute, what, i, expected + i * n);
     if (!rows_agree(expected, found, n))
-        fail_msg("%d tokens, layer %d, blocks from %d, %s, %s, %s: rows are wrong", n, what->layer, what->first_block,
-                 what->energy ? "energy" : "sum", what->formula ? "formula" : "rollout", what->normalized ? "norm" : "none");
+        fail_msg("%d tokens, layer %d, blocks from %d, scalar %d, %s, %s: rows are wrong", n, what->layer, what->first_block,
+                 what->scalar, what->formula ? "formula" : "rollout", what->normalized ? "norm" : "none");
     free(found);
     free(targets);
 }
 
-/* Every layer, first block, scalar and order of one model; without c for whole products only. */
+/* One layer and first block: every scalar that stands there and both orders; without c for whole products only. */
+static void expect_product(const rig *r, const brute_force *brute, int layer, int first, double *expected)
+{
+    const fixture_spec *const spec = &r->fixture->spec;
+    const bool logits = fixture_traits_of(spec).text && layer == spec->layers + 1;
+    for (int scalar = REFERENCE_SUM; scalar <= (logits ? REFERENCE_LOGPROB : REFERENCE_ENERGY); scalar++)
+        for (int c = 0; c < (first == 1 && scalar != REFERENCE_LOGPROB ? 4 : 2); c++) {
+            const brute_row what = {.scalar = scalar, .layer = layer, .first_block = first, .formula = c % 2, .normalized = c < 2};
+            expect_rows(r, brute, &what, expected);
+        }
+}
+
 static void expect_all_rows(const fixture_spec *spec)
 {
     rig r;
@@ -90,12 +113,11 @@ static void expect_all_rows(const fixture_spec *spec)
     double *const expected = malloc((size_t)n * (size_t)n * sizeof *expected);
     assert_non_null(brute);
     assert_non_null(expected);
+    worst = worst_own = 0;
     for (int layer = 2; layer <= spec->layers + 1; layer++)
         for (int first = 1; first < layer; first++)
-            for (int c = 0; c < (first == 1 ? 8 : 4); c++) {
-                const brute_row what = {.layer = layer, .first_block = first, .energy = c % 2, .formula = c / 2 % 2, .normalized = c < 4};
-                expect_rows(&r, brute, &what, expected);
-            }
+            expect_product(&r, brute, layer, first, expected);
+    print_message("%s, %d tokens, %d blocks: off by %.1e of the largest entry, %.1e of a row's own\n", r.fixture->spec.family, n, spec->layers, worst, worst_own);
     free(expected);
     brute_force_free(brute);
     reference_free(ref);
@@ -105,11 +127,41 @@ static void expect_all_rows(const fixture_spec *spec)
 static void test_rows_of_odd_shapes(void **state)
 {
     (void)state;
-    const fixture_spec specs[] = {fixture_shape(4, 33, 3, 50, 2, 6),  fixture_shape(3, 40, 5, 37, 4, 16),
+    const fixture_spec specs[] = {fixture_shape(4, 33, 3, 50, 2, 6),  fixture_shape(2, 40, 5, 37, 4, 16),
                                   fixture_shape(2, 15, 3, 31, 3, 15), fixture_shape(1, 24, 3, 40, 5, 25),
                                   fixture_shape(3, 35, 5, 70, 7, 14), fixture_shape(2, 21, 3, 40, 4, 4)};
     for (size_t i = 0; i < sizeof specs / sizeof *specs; i++)
         expect_all_rows(&specs[i]);
+}
+
+/* Every family; grouped-query ratios of 1 to 4; heads as wide as the stream's share, narrower and wider; sliding windows in all
+ * blocks and in some; rescaled rotary positions; tied heads and others; every form of file. */
+static void test_rows_of_texts(void **state)
+{
+    (void)state;
+    fixture_spec gpt2 = fixture_text("gpt2", 3, 15, 5, 5, 0, 31, 14);
+    gpt2.by_block = gpt2.untied = true;
+    fixture_spec llama = fixture_text("llama", 3, 33, 4, 2, 16, 50, 12);
+    llama.theta = 5e5;
+    llama.rope = "llama3";
+    llama.bias = true;
+    fixture_spec mistral = fixture_text("mistral", 4, 24, 4, 1, 4, 37, 15);
+    mistral.window = 3;
+    mistral.untied = mistral.recent = true;
+    mistral.dtype = FIXTURE_BF16;
+    mistral.shard = 4000;
+    mistral.prefix = "model.";
+    fixture_spec qwen2 = fixture_text("qwen2", 4, 18, 3, 3, 6, 40, 13);
+    qwen2.window = 5;
+    qwen2.window_from = 2;
+    fixture_spec qwen3 = fixture_text("qwen3", 2, 21, 6, 2, 10, 70, 11);
+    qwen3.dtype = FIXTURE_F16;
+    qwen3.window = 2;
+    qwen3.recent = true;
+    const fixture_spec lone = fixture_text("llama", 2, 6, 3, 1, 2, 5, 1);
+    const fixture_spec *const specs[] = {&gpt2, &llama, &mistral, &qwen2, &qwen3, &lone};
+    for (size_t i = 0; i < sizeof specs / sizeof *specs; i++)
+        expect_all_rows(specs[i]);
 }
 
 /* Neither one entry a little off nor rows of another target pass for right. */
@@ -144,9 +196,18 @@ static void test_wrong_rows_are_rejected(void **state)
 
 /* ---- The same bytes, however computed --------------------------------------------------------------------------------- */
 
-static fixture_spec repeat_spec(void)
+enum { REPEATED = 4 };
+
+/* Models whose rows must not depend on how they are computed: 37 tokens each. */
+static fixture_spec repeat_spec(int model)
 {
-    return fixture_shape(2, 15, 3, 31, 3, 18);
+    fixture_spec spec = model == 0   ? fixture_shape(2, 15, 3, 31, 3, 18)
+                        : model == 1 ? fixture_text("mistral", 3, 20, 4, 2, 6, 33, 37)
+                        : model == 2 ? fixture_text("qwen3", 3, 15, 3, 1, 8, 31, 37)
+                                     : fixture_text("gpt2", 2, 15, 3, 3, 0, 31, 37);
+    spec.window = model == 1 ? 6 : model == 2 ? 11 : 0;
+    spec.window_from = 1;
+    return spec;
 }
 
 static uvk_explain_params repeat_params(int variant, const int32_t *targets, int n)
@@ -159,9 +220,9 @@ static uvk_explain_params repeat_params(int variant, const int32_t *targets, int
 static bool fits(rig *r, uint64_t memory, const uvk_explain_params *params, uvk_plan *plan)
 {
     uvk_error err;
-    uvk_status status = rig_try(r, memory, &err);
+    uvk_status status = rig_device(r, memory, &err);
     if (!status)
-        status = uvk_explain_plan(r->session, params, plan, &err);
+        status = uvk_explain_plan(r->session, fixture_tokens(&r->fixture->spec), params, plan, &err);
     if (status)
         assert_int_equal(status, UVK_FAILED);
     return !status;
@@ -188,6 +249,7 @@ static int expect_same_bytes(rig *r, uint64_t memory, const uvk_explain_params *
     uvk_plan plan;
     uvk_cost cost;
     assert_true(fits(r, memory, params, &plan));
+    rig_reopen(r, memory);
     float *const rows = explain(r, params, &cost);
     assert_int_equal(cost.chunk, plan.chunk);
     assert_memory_equal(rows, expected, (size_t)params->n_targets * (size_t)fixture_tokens(&r->fixture->spec) * sizeof *rows);
@@ -196,31 +258,51 @@ static int expect_same_bytes(rig *r, uint64_t memory, const uvk_explain_params *
     return cost.chunk;
 }
 
+/* From one target at a time, with the hidden layers' derivatives rebuilt for each, to all at once. */
+static void expect_same_bytes_for_every_chunk(int model, int variant)
+{
+    const fixture_spec spec = repeat_spec(model);
+    const int n = fixture_tokens(&spec);
+    int32_t *const targets = all_tokens(n);
+    const uvk_explain_params params = repeat_params(variant, targets, n);
+    rig r;
+    rig_open(&r, &spec);
+    uvk_cost cost;
+    float *const rows = explain(&r, &params, &cost);
+    uint64_t memory = smallest_budget(&r, &params);
+    assert_int_equal(expect_same_bytes(&r, memory, &params, rows), 1);
+    int sizes = 1;
+    for (int chunk = 1; chunk < cost.chunk; memory += memory / 2) {
+        const int larger = expect_same_bytes(&r, memory, &params, rows);
+        assert_true(larger >= chunk);
+        sizes += larger > chunk;
+        chunk = larger;
+    }
+    assert_true(sizes >= 3);
+    free(rows);
+    rig_close(&r);
+    free(targets);
+}
+
 static void test_same_bytes_for_every_chunk(void **state)
 {
     (void)state;
-    const fixture_spec spec = repeat_spec();
+    for (int model = 0; model < REPEATED; model++)
+        expect_same_bytes_for_every_chunk(model, model % 2 ? 0 : 3);
+}
+
+static void expect_same_bytes_on_a_second_run(int model, int variant)
+{
+    const fixture_spec spec = repeat_spec(model);
     const int n = fixture_tokens(&spec);
     int32_t *const targets = all_tokens(n);
+    const uvk_explain_params params = repeat_params(variant, targets, n);
     rig r;
     rig_open(&r, &spec);
-    for (int variant = 0; variant < 4; variant += 3) {
-        const uvk_explain_params params = repeat_params(variant, targets, n);
-        rig_reopen(&r, 0);
-        uvk_cost cost;
-        float *const rows = explain(&r, &params, &cost);
-        uint64_t memory = smallest_budget(&r, &params);
-        assert_int_equal(expect_same_bytes(&r, memory, &params, rows), 1);
-        int sizes = 1;
-        for (int chunk = 1; chunk < cost.chunk; memory += memory / 4) {
-            const int larger = expect_same_bytes(&r, memory, &params, rows);
-            assert_true(larger >= chunk);
-            sizes += larger > chunk;
-            chunk = larger;
-        }
-        assert_true(sizes >= 4);
-        free(rows);
-    }
+    float *const first = explain(&r, &params, NULL), *const second = explain(&r, &params, NULL);
+    assert_memory_equal(first, second, (size_t)n * (size_t)n * sizeof *first);
+    free(second);
+    free(first);
     rig_close(&r);
     free(targets);
 }
@@ -228,32 +310,16 @@ static void test_same_bytes_for_every_chunk(void **state)
 static void test_same_bytes_on_a_second_run(void **state)
 {
     (void)state;
-    const fixture_spec spec = repeat_spec();
-    const int n = fixture_tokens(&spec);
-    int32_t *const targets = all_tokens(n);
-    rig r;
-    rig_open(&r, &spec);
-    for (int variant = 0; variant < 4; variant++) {
-        const uvk_explain_params params = repeat_params(variant, targets, n);
-        float *const first = explain(&r, &params, NULL), *const second = explain(&r, &params, NULL);
-        assert_memory_equal(first, second, (size_t)n * (size_t)n * sizeof *first);
-        rig_reopen(&r, 0);
-        float *const anew = explain(&r, &params, NULL);
-        assert_memory_equal(first, anew, (size_t)n * (size_t)n * sizeof *first);
-        free(anew);
-        free(second);
-        free(first);
-    }
-    rig_close(&r);
-    free(targets);
+    for (int model = 0; model < REPEATED; model++)
+        for (int variant = 0; variant < 4; variant++)
+            expect_same_bytes_on_a_second_run(model, variant);
 }
 
-static void test_same_bytes_for_any_targets(void **state)
+static void expect_same_bytes_for_any_targets(int model)
 {
-    (void)state;
     static const int32_t some[] = {36, 0, 17, 17, 5, 1, 30};
     const int n_some = sizeof some / sizeof *some;
-    const fixture_spec spec = repeat_spec();
+    const fixture_spec spec = repeat_spec(model);
     const int n = fixture_tokens(&spec);
     int32_t *const targets = all_tokens(n);
     rig r;
@@ -270,11 +336,18 @@ static void test_same_bytes_for_any_targets(void **state)
     free(targets);
 }
 
+static void test_same_bytes_for_any_targets(void **state)
+{
+    (void)state;
+    for (int model = 0; model < REPEATED; model++)
+        expect_same_bytes_for_any_targets(model);
+}
+
 /* A budget that holds the model but not one target more: a message with both numbers, and the output as it was. */
 static void test_too_small_a_budget_is_refused(void **state)
 {
     (void)state;
-    const fixture_spec spec = repeat_spec();
+    const fixture_spec spec = repeat_spec(0);
     const int32_t target = 4;
     const uvk_explain_params params = {.targets = &target, .n_targets = 1};
     rig r;
@@ -314,14 +387,32 @@ static void test_parameters_out_of_range_are_refused(void **state)
 
 /* ---- The numbers of a map ------------------------------------------------------------------------------------------------ */
 
+/* Patches in rows of cols, behind so many special tokens (at most 5); what stands anywhere is test_map's. */
+static uvk_layout grid(int tokens, int special, int cols, bool causal)
+{
+    static uvk_token lists[6][128];
+    for (int j = 0; j < special; j++)
+        lists[special][j].special = true;
+    return (uvk_layout){.tokens = tokens, .list = lists[special], .grid_cols = cols, .causal = causal};
+}
+
+static int n_special(const uvk_layout *at)
+{
+    int n = 0;
+    while (at->list[n].special)
+        n++;
+    return n;
+}
+
 /* METHOD's definitions, one loop a number. */
 static uvk_map_stats expected_stats(const uvk_layout *at, int target, const float *row, uvk_own_token own, float *scores)
 {
-    const int n = at->tokens, special = at->special, cols = at->grid_cols;
+    const int n = at->tokens, special = n_special(at), cols = at->grid_cols;
     uvk_map_stats s = {.n_sources = n - special, .score_min = INFINITY, .score_max = -INFINITY, .self_score = row[target]};
     double x[1024], distance[1024], others = 0, specials = 0, sum = 0, weighted = 0, plain = 0, gaps = 0, top = 0;
     float largest = 0;
     int count = 0;
+    memset(scores, 0, (size_t)special * sizeof *scores);
     for (int j = 0; j < n; j++)
         if (j != target) {
             others += row[j];
@@ -331,7 +422,7 @@ static uvk_map_stats expected_stats(const uvk_layout *at, int target, const floa
     for (int j = special; j < n; j++) {
         const bool replaced = j == target && own != UVK_OWN_KEEP;
         const float score = !replaced ? row[j] : own == UVK_OWN_MAX ? largest : 0;
-        scores[j - special] = score;
+        scores[j] = score;
         s.score_min = fmin(s.score_min, score);
         s.score_max = fmax(s.score_max, score);
         s.score_sum += score;
@@ -384,7 +475,7 @@ static void expect_map(const uvk_layout *at, int target, const float *row, uvk_o
     const uvk_map_stats expected = expected_stats(at, target, row, own, expected_scores);
     uvk_map_stats found;
     map_of(at, target, row, own, scores, &found);
-    assert_memory_equal(scores, expected_scores, (size_t)(at->tokens - at->special) * sizeof *scores);
+    assert_memory_equal(scores, expected_scores, (size_t)at->tokens * sizeof *scores);
     assert_int_equal(found.n_sources, expected.n_sources);
     assert_int_equal(found.n_visible, expected.n_visible);
     expect_number("score_min", found.score_min, expected.score_min);
@@ -410,8 +501,8 @@ static void test_map_numbers(void **state)
 {
     (void)state;
     /* 11, 31 and 101 tokens: 10, 30 and 100 sources, whose tenth is a whole number that 0.1 * count is not. */
-    static const uvk_layout layouts[] = {{10, 1, 3, false}, {11, 1, 5, false}, {31, 1, 6, false}, {32, 1, 6, false}, {101, 1, 10, false},
-                                         {38, 5, 11, false}, {26, 0, 5, false}, {21, 1, 5, true}, {3, 1, 2, false}};
+    const uvk_layout layouts[] = {grid(10, 1, 3, false), grid(11, 1, 5, false), grid(31, 1, 6, false), grid(32, 1, 6, false), grid(101, 1, 10, false),
+                                  grid(38, 5, 11, false), grid(26, 0, 5, false), grid(21, 1, 5, true), grid(3, 1, 2, false)};
     fixture_random random = {7};
     for (size_t l = 0; l < sizeof layouts / sizeof *layouts; l++)
         for (int target = 0; target < layouts[l].tokens; target++) {
@@ -425,7 +516,7 @@ static void test_map_numbers(void **state)
 static void test_map_of_zeros_is_undefined(void **state)
 {
     (void)state;
-    const uvk_layout at = {10, 1, 3, false};
+    const uvk_layout at = grid(10, 1, 3, false);
     for (int target = 0; target < at.tokens; target++) {
         float row[10] = {0};
         row[target] = 1;
@@ -441,7 +532,7 @@ static void test_map_of_zeros_is_undefined(void **state)
 static void test_map_of_constants_is_flat(void **state)
 {
     (void)state;
-    const uvk_layout at = {26, 1, 5, false};
+    const uvk_layout at = grid(26, 1, 5, false);
     float row[26];
     for (int j = 0; j < at.tokens; j++)
         row[j] = 0.25f;
@@ -461,7 +552,7 @@ static void test_map_of_constants_is_flat(void **state)
 static void test_map_of_one_patch(void **state)
 {
     (void)state;
-    const uvk_layout at = {2, 1, 1, false};
+    const uvk_layout at = grid(2, 1, 1, false);
     static const float rows[][2] = {{1, 0.5f}, {0.5f, 1}, {1, 0}, {0, 1}};
     for (int i = 0; i < 4; i++)
         for (int target = 0; target < 2; target++)
@@ -476,9 +567,9 @@ static void test_map_of_one_patch(void **state)
 static void test_map_outputs_are_optional(void **state)
 {
     (void)state;
-    const uvk_layout at = {5, 1, 2, false};
-    const float row[] = {0.1f, 1, 0.2f, 0, 0.4f}, expected[] = {0.4f, 0.2f, 0, 0.4f};
-    float scores[4];
+    const uvk_layout at = grid(5, 1, 2, false);
+    const float row[] = {0.1f, 1, 0.2f, 0, 0.4f}, expected[] = {0, 0.4f, 0.2f, 0, 0.4f};
+    float scores[5];
     map_of(&at, 1, row, UVK_OWN_MAX, NULL, NULL);
     map_of(&at, 1, row, UVK_OWN_MAX, scores, NULL);
     assert_memory_equal(scores, expected, sizeof expected);
@@ -488,6 +579,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_rows_of_odd_shapes),
+        cmocka_unit_test(test_rows_of_texts),
         cmocka_unit_test(test_wrong_rows_are_rejected),
         cmocka_unit_test(test_same_bytes_for_every_chunk),
         cmocka_unit_test(test_same_bytes_on_a_second_run),

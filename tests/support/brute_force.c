@@ -5,27 +5,21 @@
 
 struct brute_force {
     int layers, heads, tokens;
-    double *mixing; /* [2 scalars, L layers, n targets, L blocks, n, n]: mean over the heads of relu(G) * A, c left out */
-    double *length; /* [L layers, n targets]: c */
+    const reference *reference;
+    double *mixing; /* [scalars of a reference, L blocks, n, n]: mean over the heads of relu(G) * A, c left out */
 };
 
-static double *mixing_of(const brute_force *b, int energy, int layer, int target, int block)
+static double *mixing_of(const brute_force *b, size_t scalar, int block)
 {
-    const size_t at = (((size_t)energy * (size_t)b->layers + (size_t)(layer - 2)) * (size_t)b->tokens + (size_t)target) *
-                          (size_t)b->layers + (size_t)(block - 1);
-    return b->mixing + at * (size_t)b->tokens * (size_t)b->tokens;
+    return b->mixing + (scalar * (size_t)b->layers + (size_t)(block - 1)) * (size_t)b->tokens * (size_t)b->tokens;
 }
 
 /* Adds one probability's part to the mixing of every scalar that it reaches. */
 static void add_entry(brute_force *b, const reference_move *entry, double probability, const double *gradients)
 {
-    for (int energy = 0; energy < 2; energy++)
-        for (int layer = entry->block + 1; layer <= b->layers + 1; layer++)
-            for (int i = 0; i < b->tokens; i++) {
-                const double g = gradients[(energy * b->layers + layer - 2) * b->tokens + i];
-                if (g > 0)
-                    mixing_of(b, energy, layer, i, entry->block)[entry->row * b->tokens + entry->column] += g * probability / b->heads;
-            }
+    for (size_t scalar = 0; scalar < reference_scalars(b->reference); scalar++)
+        if (gradients[scalar] > 0)
+            mixing_of(b, scalar, entry->block)[entry->row * b->tokens + entry->column] += gradients[scalar] * probability / b->heads;
 }
 
 static void add_head(brute_force *b, reference *r, int block, int head, double *gradients)
@@ -34,6 +28,8 @@ static void add_head(brute_force *b, reference *r, int block, int head, double *
     for (int row = 0; row < b->tokens; row++)
         for (int column = 0; column < b->tokens; column++) {
             const reference_move entry = {.block = block, .head = head, .row = row, .column = column};
+            if (attention[row * b->tokens + column] == 0)
+                continue; /* masked: whatever the gradient is, the product is zero */
             reference_difference(r, &entry, gradients);
             add_entry(b, &entry, attention[row * b->tokens + column], gradients);
         }
@@ -42,22 +38,18 @@ static void add_head(brute_force *b, reference *r, int block, int head, double *
 brute_force *brute_force_create(reference *r, const fixture_spec *spec)
 {
     const int layers = spec->layers, n = fixture_tokens(spec);
-    const size_t scalars = 2 * (size_t)layers * (size_t)n;
+    const size_t scalars = reference_scalars(r);
     brute_force *const b = calloc(1, sizeof *b);
     double *const gradients = malloc(scalars * sizeof *gradients);
     if (b) {
-        *b = (brute_force){.layers = layers, .heads = spec->heads, .tokens = n};
+        *b = (brute_force){.layers = layers, .heads = spec->heads, .tokens = n, .reference = r};
         b->mixing = calloc(scalars * (size_t)layers * (size_t)n * (size_t)n, sizeof *b->mixing);
-        b->length = malloc((size_t)layers * (size_t)n * sizeof *b->length);
     }
-    if (!b || !gradients || !b->mixing || !b->length) {
+    if (!b || !gradients || !b->mixing) {
         free(gradients);
         brute_force_free(b);
         return NULL;
     }
-    for (int layer = 2; layer <= layers + 1; layer++)
-        for (int i = 0; i < n; i++)
-            b->length[(layer - 2) * n + i] = reference_length(r, layer, i);
     for (int block = 1; block <= layers; block++)
         for (int head = 0; head < spec->heads; head++)
             add_head(b, r, block, head, gradients);
@@ -70,7 +62,6 @@ void brute_force_free(brute_force *b)
     if (!b)
         return;
     free(b->mixing);
-    free(b->length);
     free(b);
 }
 
@@ -87,12 +78,13 @@ static void multiply(const double *mixing, double c, int n, double *row, double 
 void brute_force_row(const brute_force *b, const brute_row *what, int target, double *row)
 {
     const int n = b->tokens, blocks = what->layer - what->first_block;
-    const double c = what->normalized ? b->length[(what->layer - 2) * n + target] : 1;
+    const size_t scalar = reference_scalar(b->reference, what->scalar, what->layer, target);
+    const double c = what->normalized ? reference_constant(b->reference, what->scalar, what->layer, target) : 1;
     double product[1024]; /* more tokens than brute force can do */
     for (int j = 0; j < n; j++)
         row[j] = j == target;
     for (int k = 0; k < blocks; k++) {
         const int block = what->formula ? what->first_block + k : what->layer - 1 - k;
-        multiply(mixing_of(b, what->energy, what->layer, target, block), c, n, row, product);
+        multiply(mixing_of(b, scalar, block), c, n, row, product);
     }
 }

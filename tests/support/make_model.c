@@ -1,4 +1,4 @@
-/* make_model OUT_DIR [--layers 2 --width 24 ...]: writes a random `vit` model folder and an input for it. */
+/* make_model OUT_DIR [--layers 2 --width 24 ...]: writes a random model folder and an input for it. */
 #include "model_fixture.h"
 
 #include <errno.h>
@@ -8,8 +8,11 @@
 
 static int usage(void)
 {
-    fputs("usage: make_model OUT_DIR [--layers 2] [--width 24] [--heads 3] [--mlp 40] [--patch 4] [--image 12] [--seed 1]\n"
-          "                  [--dtype F32|F16|BF16] [--shard BYTES] [--prefix vit.] [--act gelu] [--eps 1e-12]\n", stderr);
+    fputs("usage: make_model OUT_DIR [--family vit|gpt2|llama|mistral|qwen2|qwen3] [--layers 2] [--width 24] [--heads 3] [--mlp 40] [--seed 1]\n"
+          "                  [--dtype F32|F16|BF16] [--shard BYTES] [--prefix vit.] [--act gelu] [--eps 1e-12]\n"
+          "  vit:            [--patch 4] [--image 12]\n"
+          "  the others:     [--kv-heads N] [--head-dim N] [--tokens 12] [--vocabulary 29] [--context N] [--untied 0|1] [--bias 0|1] [--recent 0|1]\n"
+          "                  [--theta 10000] [--rope default|linear|llama3] [--window N] [--window-from N]\n", stderr);
     return 2;
 }
 
@@ -24,18 +27,41 @@ static bool parse_dtype(const char *text, fixture_dtype *out)
     return false;
 }
 
-static bool parse(const char *option, const char *value, fixture_spec *spec)
+static bool parse_number(const char *option, const char *value, fixture_spec *spec)
 {
     const struct {
         const char *name;
         int *field;
-    } numbers[] = {{"--layers", &spec->layers}, {"--width", &spec->width}, {"--heads", &spec->heads},
-                   {"--mlp", &spec->mlp},       {"--patch", &spec->patch}, {"--image", &spec->image}};
+    } numbers[] = {{"--layers", &spec->layers}, {"--width", &spec->width}, {"--heads", &spec->heads}, {"--kv-heads", &spec->kv_heads},
+                   {"--head-dim", &spec->head_dim}, {"--mlp", &spec->mlp}, {"--patch", &spec->patch}, {"--image", &spec->image},
+                   {"--tokens", &spec->tokens}, {"--vocabulary", &spec->vocabulary}, {"--context", &spec->context},
+                   {"--window", &spec->window}, {"--window-from", &spec->window_from}};
     for (size_t i = 0; i < sizeof numbers / sizeof *numbers; i++)
         if (!strcmp(option, numbers[i].name)) {
             *numbers[i].field = atoi(value);
             return true;
         }
+    return false;
+}
+
+static bool parse_flag(const char *option, const char *value, fixture_spec *spec)
+{
+    const struct {
+        const char *name;
+        bool *field;
+    } flags[] = {{"--untied", &spec->untied}, {"--headless", &spec->headless}, {"--bias", &spec->bias}, {"--recent", &spec->recent}};
+    for (size_t i = 0; i < sizeof flags / sizeof *flags; i++)
+        if (!strcmp(option, flags[i].name)) {
+            *flags[i].field = atoi(value) != 0;
+            return true;
+        }
+    return false;
+}
+
+static bool parse(const char *option, const char *value, fixture_spec *spec)
+{
+    if (parse_number(option, value, spec) || parse_flag(option, value, spec))
+        return true;
     if (!strcmp(option, "--dtype"))
         return parse_dtype(value, &spec->dtype);
     if (!strcmp(option, "--seed"))
@@ -48,22 +74,36 @@ static bool parse(const char *option, const char *value, fixture_spec *spec)
         spec->act = value;
     else if (!strcmp(option, "--eps"))
         spec->eps = strtod(value, NULL);
+    else if (!strcmp(option, "--theta"))
+        spec->theta = strtod(value, NULL);
+    else if (!strcmp(option, "--rope"))
+        spec->rope = value;
     else
-        return false;
+        return !strcmp(option, "--family"); /* read before */
     return true;
+}
+
+/* What is made of a family when nothing else is asked for. */
+static fixture_spec spec_of(int argc, char **argv)
+{
+    const char *family = "vit";
+    for (int i = 2; i + 1 < argc; i += 2)
+        if (!strcmp(argv[i], "--family"))
+            family = argv[i + 1];
+    return strcmp(family, "vit") ? fixture_text(family, 2, 24, 4, strcmp(family, "gpt2") ? 2 : 4, 6, 40, 12) : fixture_default();
 }
 
 int main(int argc, char **argv)
 {
-    fixture_spec spec = fixture_default();
     if (argc < 2 || argv[1][0] == '-' || argc % 2)
         return usage();
+    fixture_spec spec = spec_of(argc, argv);
     for (int i = 2; i < argc; i += 2)
         if (!parse(argv[i], argv[i + 1], &spec))
             return usage();
     fixture *const f = fixture_create(&spec);
     if (!f) {
-        fputs("make_model: no model has this shape: heads must divide the width, and the patch the image\n", stderr);
+        fputs("make_model: no model has this shape: heads must divide the width, key heads the heads, the patch the image; a context holds its tokens\n", stderr);
         return 2;
     }
     const bool written = fixture_write(f, argv[1]);

@@ -1,99 +1,62 @@
-#include "model_fixture.h"
+#include "fixture_numbers.h"
 
-#include <errno.h>
-#include <inttypes.h>
 #include <math.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 
-/* ---- Random numbers: splitmix64, Box-Muller ------------------------------------------------------------------------- */
+/* ---- The families ------------------------------------------------------------------------------------------------------- */
 
-static uint64_t next(fixture_random *r)
+#define ALL ~0u
+#define BIT(part) (1u << (part))
+#define QKV (BIT(FIXTURE_QUERY) | BIT(FIXTURE_KEY) | BIT(FIXTURE_VALUE))
+
+typedef struct family {
+    const char *name;
+    fixture_traits traits;
+    bool transposed;           /* linear layers lie as [inputs, outputs] */
+    unsigned biased, optional; /* linear layers that have a bias; that have one where the spec says so */
+    const char *block;
+    const char *parts[FIXTURE_PARTS];
+} family;
+
+#define LLAMA_PARTS \
+    [FIXTURE_NORM1] = "input_layernorm", [FIXTURE_QUERY] = "self_attn.q_proj", [FIXTURE_KEY] = "self_attn.k_proj", [FIXTURE_VALUE] = "self_attn.v_proj", \
+    [FIXTURE_OUT] = "self_attn.o_proj", [FIXTURE_NORM2] = "post_attention_layernorm", [FIXTURE_GATE] = "mlp.gate_proj", [FIXTURE_UP] = "mlp.up_proj", \
+    [FIXTURE_DOWN] = "mlp.down_proj", [FIXTURE_FINAL_NORM] = "norm", [FIXTURE_EMBEDDING] = "embed_tokens", [FIXTURE_HEAD] = "lm_head"
+
+#define LLAMA_TRAITS {.text = true, .rms = true, .gated = true, .rotary = true}
+
+static const family *find_family(const char *name)
 {
-    uint64_t z = r->state += 0x9e3779b97f4a7c15u;
-    z = (z ^ (z >> 30)) * 0xbf58476d1ce4e5b9u;
-    z = (z ^ (z >> 27)) * 0x94d049bb133111ebu;
-    return z ^ (z >> 31);
+    static const family families[] = {
+        {.name = "vit", .biased = ALL, .block = "encoder.layer.%d.",
+         .parts = {[FIXTURE_NORM1] = "layernorm_before", [FIXTURE_QUERY] = "attention.attention.query", [FIXTURE_KEY] = "attention.attention.key",
+                   [FIXTURE_VALUE] = "attention.attention.value", [FIXTURE_OUT] = "attention.output.dense", [FIXTURE_NORM2] = "layernorm_after",
+                   [FIXTURE_UP] = "intermediate.dense", [FIXTURE_DOWN] = "output.dense", [FIXTURE_FINAL_NORM] = "layernorm"}},
+        {.name = "gpt2", .traits = {.text = true}, .transposed = true, .biased = ALL, .block = "h.%d.",
+         .parts = {[FIXTURE_NORM1] = "ln_1", [FIXTURE_QUERY] = "attn.c_attn", [FIXTURE_KEY] = "attn.c_attn", [FIXTURE_VALUE] = "attn.c_attn",
+                   [FIXTURE_OUT] = "attn.c_proj", [FIXTURE_NORM2] = "ln_2", [FIXTURE_UP] = "mlp.c_fc", [FIXTURE_DOWN] = "mlp.c_proj",
+                   [FIXTURE_FINAL_NORM] = "ln_f", [FIXTURE_EMBEDDING] = "wte", [FIXTURE_HEAD] = "lm_head"}},
+        {.name = "llama", .traits = LLAMA_TRAITS, .optional = ALL, .block = "layers.%d.", .parts = {LLAMA_PARTS}},
+        {.name = "mistral", .traits = LLAMA_TRAITS, .block = "layers.%d.", .parts = {LLAMA_PARTS}},
+        {.name = "qwen2", .traits = LLAMA_TRAITS, .biased = QKV, .block = "layers.%d.", .parts = {LLAMA_PARTS}},
+        {.name = "qwen3", .traits = LLAMA_TRAITS, .optional = QKV | BIT(FIXTURE_OUT), .block = "layers.%d.",
+         .parts = {LLAMA_PARTS, [FIXTURE_QUERY_NORM] = "self_attn.q_norm", [FIXTURE_KEY_NORM] = "self_attn.k_norm"}},
+    };
+    for (size_t i = 0; i < sizeof families / sizeof *families; i++)
+        if (!strcmp(families[i].name, name ? name : "vit"))
+            return &families[i];
+    return NULL;
 }
 
-double fixture_uniform(fixture_random *r)
+fixture_traits fixture_traits_of(const fixture_spec *spec)
 {
-    return ((double)(next(r) >> 11) + 0.5) * 0x1p-53;
+    return find_family(spec->family)->traits;
 }
 
-double fixture_normal(fixture_random *r)
-{
-    const double radius = sqrt(-2.0 * log(fixture_uniform(r)));
-    return radius * cos(6.283185307179586 * fixture_uniform(r));
-}
-
-/* ---- 16-bit floats, rounded to nearest even --------------------------------------------------------------------------- */
-
-static uint32_t float_bits(float x)
-{
-    uint32_t bits;
-    memcpy(&bits, &x, sizeof bits);
-    return bits;
-}
-
-static float bits_float(uint32_t bits)
-{
-    float x;
-    memcpy(&x, &bits, sizeof x);
-    return x;
-}
-
-/* value / 2^shift, to nearest even. */
-static uint32_t shift_rounded(uint32_t value, int shift)
-{
-    const uint32_t half = 1u << (shift - 1), low = value & ((1u << shift) - 1), high = value >> shift;
-    return high + (low > half || (low == half && (high & 1)));
-}
-
-/* Finite numbers below the largest half only: no weight of a fixture is anything else. */
-static uint16_t to_f16(float x)
-{
-    const uint32_t bits = float_bits(x), sign = (bits >> 16) & 0x8000u;
-    const int exponent = (int)((bits >> 23) & 0xff) - 127 + 15;
-    const uint32_t mantissa = (bits & 0x7fffffu) | 0x800000u;
-    if (exponent < -10)
-        return (uint16_t)sign;
-    if (exponent < 1)
-        return (uint16_t)(sign | shift_rounded(mantissa, 14 - exponent));
-    /* A carry out of the mantissa raises the exponent, as it should. */
-    return (uint16_t)(sign | (((uint32_t)(exponent - 1) << 10) + shift_rounded(mantissa, 13)));
-}
-
-static float from_f16(uint16_t h)
-{
-    const int exponent = (h >> 10) & 31, mantissa = h & 1023;
-    const double magnitude = exponent ? ldexp(1024 + mantissa, exponent - 25) : ldexp(mantissa, -24);
-    return (float)(h & 0x8000 ? -magnitude : magnitude);
-}
-
-static uint16_t to_bf16(float x)
-{
-    return (uint16_t)shift_rounded(float_bits(x), 16);
-}
-
-static float from_bf16(uint16_t h)
-{
-    return bits_float((uint32_t)h << 16);
-}
-
-static float rounded(float x, fixture_dtype dtype)
-{
-    switch (dtype) {
-    case FIXTURE_F16: return from_f16(to_f16(x));
-    case FIXTURE_BF16: return from_bf16(to_bf16(x));
-    default: return x;
-    }
-}
-
-/* ---- The tensors ------------------------------------------------------------------------------------------------------ */
+/* ---- Shapes --------------------------------------------------------------------------------------------------------------- */
 
 fixture_spec fixture_default(void)
 {
@@ -106,112 +69,231 @@ fixture_spec fixture_shape(int layers, int width, int heads, int mlp, int patch,
                           .seed = 1, .dtype = FIXTURE_F32, .prefix = "", .act = "gelu", .eps = 1e-12};
 }
 
-int fixture_tokens(const fixture_spec *spec)
+fixture_spec fixture_text(const char *name, int layers, int width, int heads, int kv_heads, int head_dim, int mlp, int tokens)
 {
-    const int side = spec->image / spec->patch;
+    return (fixture_spec){.family = name, .layers = layers, .width = width, .heads = heads, .kv_heads = kv_heads, .head_dim = head_dim, .mlp = mlp,
+                          .tokens = tokens, .vocabulary = 29, .context = tokens, .theta = 10000,
+                          .seed = 1, .dtype = FIXTURE_F32, .prefix = "", .act = strcmp(name, "gpt2") ? "silu" : "gelu_new", .eps = 1e-5};
+}
+
+int fixture_tokens(const fixture_spec *s)
+{
+    if (fixture_traits_of(s).text)
+        return s->tokens;
+    const int side = s->image / s->patch;
     return side * side + 1;
 }
 
+int fixture_reach(const fixture_spec *s, int block)
+{
+    const bool slides = s->window && (!strcmp(s->family, "mistral") || block >= s->window_from);
+    return slides ? s->window : INT32_MAX;
+}
+
+/* Zeros that stand for something else. */
+static fixture_spec made_definite(fixture_spec s)
+{
+    s.family = s.family ? s.family : "vit";
+    s.kv_heads = s.kv_heads ? s.kv_heads : s.heads;
+    s.head_dim = s.head_dim || s.heads < 1 ? s.head_dim : s.width / s.heads;
+    return s;
+}
+
+static bool possible(const fixture_spec *s)
+{
+    if (!find_family(s->family) || s->layers < 1 || s->heads < 1 || s->kv_heads < 1 || s->width < 1 || s->head_dim < 1 || s->mlp < 1)
+        return false;
+    const fixture_traits t = fixture_traits_of(s);
+    if (t.text)
+        return s->tokens >= 1 && s->context >= s->tokens && s->vocabulary >= 1 && s->heads % s->kv_heads == 0 && (!t.rotary || s->head_dim % 2 == 0);
+    return s->width == s->heads * s->head_dim && s->patch >= 1 && s->image >= s->patch && s->image % s->patch == 0;
+}
+
+/* ---- The tensors ------------------------------------------------------------------------------------------------------------ */
+
 typedef struct builder {
     fixture *f;
+    const family *family;
     fixture_random random;
     bool failed;
 } builder;
 
+static bool is_norm(fixture_part part)
+{
+    return part == FIXTURE_NORM1 || part == FIXTURE_NORM2 || part == FIXTURE_QUERY_NORM || part == FIXTURE_KEY_NORM || part == FIXTURE_FINAL_NORM;
+}
+
+/* Inputs and outputs of a linear layer; a norm has outputs only. */
+static void part_size(const fixture_spec *s, fixture_part part, int *in, int *out)
+{
+    const int d = s->width, query = s->heads * s->head_dim, key = s->kv_heads * s->head_dim;
+    const int sizes[FIXTURE_PARTS][2] = {
+        [FIXTURE_NORM1] = {0, d}, [FIXTURE_NORM2] = {0, d}, [FIXTURE_FINAL_NORM] = {0, d}, [FIXTURE_QUERY_NORM] = {0, s->head_dim}, [FIXTURE_KEY_NORM] = {0, s->head_dim},
+        [FIXTURE_QUERY] = {d, query}, [FIXTURE_KEY] = {d, key}, [FIXTURE_VALUE] = {d, key}, [FIXTURE_OUT] = {query, d},
+        [FIXTURE_GATE] = {d, s->mlp}, [FIXTURE_UP] = {d, s->mlp}, [FIXTURE_DOWN] = {s->mlp, d},
+        [FIXTURE_EMBEDDING] = {d, s->vocabulary}, [FIXTURE_HEAD] = {d, s->vocabulary},
+    };
+    *in = sizes[part][0];
+    *out = sizes[part][1];
+}
+
+/* Query, key and value may be one tensor: the outputs of all of them, and how many of those stand before this part's. */
+static void fused_size(const fixture_spec *s, const family *f, fixture_part part, int *all, int *before)
+{
+    int in;
+    part_size(s, part, &in, all);
+    *before = 0;
+    if (part < FIXTURE_QUERY || part > FIXTURE_VALUE || strcmp(f->parts[FIXTURE_QUERY], f->parts[FIXTURE_KEY]))
+        return;
+    *all = 0;
+    for (fixture_part p = FIXTURE_QUERY; p <= FIXTURE_VALUE; p++) {
+        int out;
+        part_size(s, p, &in, &out);
+        *before += p < part ? out : 0;
+        *all += out;
+    }
+}
+
+static bool is_biased(const fixture_spec *s, const family *f, fixture_part part)
+{
+    if (is_norm(part))
+        return !fixture_traits_of(s).rms;
+    return part < FIXTURE_BLOCK_PARTS && (f->biased | (s->bias ? f->optional : 0)) & BIT(part);
+}
+
+static void draw(builder *b, fixture_tensor *t)
+{
+    t->data = malloc(t->count * sizeof *t->data);
+    b->failed |= !t->data;
+    for (size_t i = 0; t->data && i < t->count; i++)
+        t->data[i] = fixture_rounded((float)(t->mean + t->std * fixture_normal(&b->random)), b->f->spec.dtype);
+}
+
 /* Adds a tensor of mean + std * normal; its shape follows, rank ints. */
-static void add(builder *b, double mean, double std, const char *name, int rank, ...)
+static void add(builder *b, double mean, double std, const char *prefix, const char *name, int rank, ...)
 {
     fixture_tensor *const t = &b->f->tensors[b->f->n_tensors++];
-    snprintf(t->name, sizeof t->name, "%s", name);
-    t->rank = rank;
-    t->count = 1;
+    *t = (fixture_tensor){.rank = rank, .count = 1, .mean = mean, .std = std};
+    snprintf(t->name, sizeof t->name, "%s%s", prefix, name);
     va_list shape;
     va_start(shape, rank);
     for (int i = 0; i < rank; i++)
         t->count *= (size_t)(t->shape[i] = va_arg(shape, int));
     va_end(shape);
-    t->data = malloc(t->count * sizeof *t->data);
-    if (!t->data) {
-        b->failed = true;
+    if (!b->f->spec.streamed)
+        draw(b, t);
+}
+
+/* The tensor of a module: block.MODULE.KIND. */
+static void part_name(char *out, size_t size, const family *f, int block, fixture_part part, const char *kind)
+{
+    int used = 0;
+    if (part < FIXTURE_BLOCK_PARTS)
+        used = snprintf(out, size, f->block, block);
+    snprintf(out + used, size - (size_t)used, "%s.%s", f->parts[part], kind);
+}
+
+/* Explanations of uniform attention would test nothing: queries and keys are larger. */
+static double mean_of(fixture_part part)
+{
+    return part == FIXTURE_QUERY_NORM || part == FIXTURE_KEY_NORM ? sqrt(2.0) : is_norm(part) ? 1 : 0;
+}
+
+static double std_of(fixture_part part, int in)
+{
+    if (is_norm(part))
+        return 0.2;
+    if (part == FIXTURE_EMBEDDING)
+        return 0.5;
+    return (part == FIXTURE_QUERY || part == FIXTURE_KEY ? sqrt(2.0) : 1) / sqrt(in);
+}
+
+static void add_part(builder *b, int block, fixture_part part)
+{
+    const fixture_spec *const s = &b->f->spec;
+    const char *const prefix = part == FIXTURE_HEAD ? "" : s->prefix;
+    int in, out, before;
+    char name[96];
+    if (!b->family->parts[part])
+        return;
+    part_size(s, part, &in, &out);
+    fused_size(s, b->family, part, &out, &before);
+    if (before)
+        return; /* the tensor is there */
+    part_name(name, sizeof name, b->family, block, part, "weight");
+    const bool turned = b->family->transposed && part < FIXTURE_BLOCK_PARTS;
+    if (is_norm(part))
+        add(b, mean_of(part), std_of(part, in), prefix, name, 1, out);
+    else
+        add(b, 0, std_of(part, in), prefix, name, 2, turned ? in : out, turned ? out : in);
+    part_name(name, sizeof name, b->family, block, part, "bias");
+    if (is_biased(s, b->family, part))
+        add(b, 0, is_norm(part) ? 0.2 : 0.1, prefix, name, 1, out);
+}
+
+static void add_image_embedding(builder *b)
+{
+    const fixture_spec *const s = &b->f->spec;
+    add(b, 0, 1, s->prefix, "embeddings.cls_token", 3, 1, 1, s->width);
+    add(b, 0, 0.5, s->prefix, "embeddings.position_embeddings", 3, 1, fixture_tokens(s), s->width);
+    add(b, 0, 1.0 / s->patch, s->prefix, "embeddings.patch_embeddings.projection.weight", 4, s->width, 3, s->patch, s->patch);
+    add(b, 0, 0.1, s->prefix, "embeddings.patch_embeddings.projection.bias", 1, s->width);
+}
+
+static void add_text_embedding(builder *b)
+{
+    const fixture_spec *const s = &b->f->spec;
+    add_part(b, 0, FIXTURE_EMBEDDING);
+    if (!fixture_traits_of(s).rotary)
+        add(b, 0, 0.5, s->prefix, "wpe.weight", 2, s->context, s->width);
+}
+
+static void draw_input(builder *b)
+{
+    const fixture_spec *const s = &b->f->spec;
+    if (fixture_traits_of(s).text) {
+        b->f->ids = malloc((size_t)s->tokens * sizeof *b->f->ids);
+        for (int i = 0; b->f->ids && i < s->tokens; i++)
+            b->f->ids[i] = (int32_t)(fixture_uniform(&b->random) * s->vocabulary);
+        b->failed |= !b->f->ids;
         return;
     }
-    for (size_t i = 0; i < t->count; i++)
-        t->data[i] = rounded((float)(mean + std * fixture_normal(&b->random)), b->f->spec.dtype);
+    const size_t pixels = (size_t)3 * (size_t)s->image * (size_t)s->image;
+    b->f->pixels = malloc(pixels * sizeof *b->f->pixels);
+    for (size_t i = 0; b->f->pixels && i < pixels; i++)
+        b->f->pixels[i] = (float)fixture_normal(&b->random);
+    b->failed |= !b->f->pixels;
 }
 
-/* One of block `block`'s modules: its name is encoder.layer.BLOCK.MODULE.PART. */
-static void add_linear(builder *b, int block, const char *module, int in, int out, double gain)
-{
-    char name[96];
-    snprintf(name, sizeof name, "encoder.layer.%d.%s.weight", block, module);
-    add(b, 0, gain / sqrt(in), name, 2, out, in);
-    snprintf(name, sizeof name, "encoder.layer.%d.%s.bias", block, module);
-    add(b, 0, 0.1, name, 1, out);
-}
-
-static void add_norm(builder *b, const char *stem, int width)
-{
-    char name[96];
-    snprintf(name, sizeof name, "%s.weight", stem);
-    add(b, 1, 0.2, name, 1, width);
-    snprintf(name, sizeof name, "%s.bias", stem);
-    add(b, 0, 0.2, name, 1, width);
-}
-
-static void add_block(builder *b, int block)
-{
-    const int d = b->f->spec.width, m = b->f->spec.mlp;
-    const double sharp = sqrt(2.0); /* explanations of uniform attention would test nothing */
-    char stem[64];
-    snprintf(stem, sizeof stem, "encoder.layer.%d.layernorm_before", block);
-    add_norm(b, stem, d);
-    add_linear(b, block, "attention.attention.query", d, d, sharp);
-    add_linear(b, block, "attention.attention.key", d, d, sharp);
-    add_linear(b, block, "attention.attention.value", d, d, 1);
-    add_linear(b, block, "attention.output.dense", d, d, 1);
-    snprintf(stem, sizeof stem, "encoder.layer.%d.layernorm_after", block);
-    add_norm(b, stem, d);
-    add_linear(b, block, "intermediate.dense", d, m, 1);
-    add_linear(b, block, "output.dense", m, d, 1);
-}
-
-enum { BLOCK_TENSORS = 16, OTHER_TENSORS = 6 };
+enum { OTHER_TENSORS = 6 };
 
 static void build(builder *b)
 {
     const fixture_spec *const s = &b->f->spec;
-    add(b, 0, 1, "embeddings.cls_token", 3, 1, 1, s->width);
-    add(b, 0, 0.5, "embeddings.position_embeddings", 3, 1, fixture_tokens(s), s->width);
-    add(b, 0, 1.0 / s->patch, "embeddings.patch_embeddings.projection.weight", 4, s->width, 3, s->patch, s->patch);
-    add(b, 0, 0.1, "embeddings.patch_embeddings.projection.bias", 1, s->width);
+    (fixture_traits_of(s).text ? add_text_embedding : add_image_embedding)(b);
     for (int block = 0; block < s->layers; block++)
-        add_block(b, block);
-    add_norm(b, "layernorm", s->width);
-    const size_t pixels = (size_t)3 * (size_t)s->image * (size_t)s->image;
-    b->f->input = malloc(pixels * sizeof *b->f->input);
-    for (size_t i = 0; b->f->input && i < pixels; i++)
-        b->f->input[i] = (float)fixture_normal(&b->random);
-}
-
-static bool possible(const fixture_spec *s)
-{
-    return s->layers >= 1 && s->heads >= 1 && s->width >= s->heads && s->width % s->heads == 0 && s->mlp >= 1 && s->patch >= 1 &&
-           s->image >= s->patch && s->image % s->patch == 0;
+        for (fixture_part part = 0; part < FIXTURE_BLOCK_PARTS; part++)
+            add_part(b, block, part);
+    add_part(b, 0, FIXTURE_FINAL_NORM);
+    if (s->untied && !s->headless)
+        add_part(b, 0, FIXTURE_HEAD);
+    draw_input(b);
 }
 
 fixture *fixture_create(const fixture_spec *spec)
 {
-    if (!possible(spec))
+    const fixture_spec s = made_definite(*spec);
+    if (!possible(&s))
         return NULL;
     fixture *const f = calloc(1, sizeof *f);
     if (!f)
         return NULL;
-    f->spec = *spec;
-    f->tensors = calloc((size_t)(BLOCK_TENSORS * spec->layers + OTHER_TENSORS), sizeof *f->tensors);
-    builder b = {.f = f, .random = {spec->seed}};
+    f->spec = s;
+    f->tensors = calloc((size_t)(2 * FIXTURE_BLOCK_PARTS * s.layers + OTHER_TENSORS), sizeof *f->tensors);
+    builder b = {.f = f, .family = find_family(s.family), .random = {s.seed}};
     if (f->tensors)
         build(&b);
-    if (!f->tensors || !f->input || b.failed) {
+    if (!f->tensors || b.failed) {
         fixture_free(f);
         return NULL;
     }
@@ -225,204 +307,52 @@ void fixture_free(fixture *f)
     for (int i = 0; i < f->n_tensors; i++)
         free(f->tensors[i].data);
     free(f->tensors);
-    free(f->input);
+    free(f->pixels);
+    free(f->ids);
     free(f);
+}
+
+/* ---- Access ------------------------------------------------------------------------------------------------------------------ */
+
+static const float *find_data(const fixture *f, const char *name)
+{
+    const size_t prefix = strlen(f->spec.prefix);
+    for (int i = 0; i < f->n_tensors; i++) {
+        const char *const full = f->tensors[i].name;
+        if (!strcmp(full, name) || (!strncmp(full, f->spec.prefix, prefix) && !strcmp(full + prefix, name)))
+            return f->tensors[i].data;
+    }
+    return NULL;
 }
 
 const float *fixture_data(const fixture *f, const char *name)
 {
-    for (int i = 0; i < f->n_tensors; i++)
-        if (!strcmp(f->tensors[i].name, name))
-            return f->tensors[i].data;
-    fprintf(stderr, "model_fixture: no tensor %s\n", name);
-    abort();
-}
-
-/* ---- Files ------------------------------------------------------------------------------------------------------------ */
-
-static FILE *create(const char *dir, const char *name)
-{
-    char path[4096];
-    if (snprintf(path, sizeof path, "%s/%s", dir, name) >= (int)sizeof path) {
-        errno = ENAMETOOLONG;
-        return NULL;
+    const float *const data = find_data(f, name);
+    if (!data) {
+        fprintf(stderr, "model_fixture: no tensor %s\n", name);
+        abort();
     }
-    return fopen(path, "wb");
+    return data;
 }
 
-/* False when a write to f or its closing failed. */
-static bool finish(FILE *f)
+fixture_weights fixture_module(const fixture *f, int block, fixture_part part)
 {
-    const bool written = !ferror(f);
-    return !fclose(f) && written;
-}
-
-/* Little-endian, whatever the machine. */
-static void put(FILE *f, uint64_t value, int bytes)
-{
-    for (int i = 0; i < bytes; i++)
-        putc((int)(value >> (8 * i)) & 0xff, f);
-}
-
-static int element_size(fixture_dtype dtype)
-{
-    return dtype == FIXTURE_F32 ? 4 : 2;
-}
-
-static void put_tensor(FILE *f, const fixture_tensor *t, fixture_dtype dtype)
-{
-    for (size_t i = 0; i < t->count; i++)
-        switch (dtype) {
-        case FIXTURE_F16: put(f, to_f16(t->data[i]), 2); break;
-        case FIXTURE_BF16: put(f, to_bf16(t->data[i]), 2); break;
-        default: put(f, float_bits(t->data[i]), 4); break;
-        }
-}
-
-static uint64_t tensor_bytes(const fixture *f, int i)
-{
-    return f->tensors[i].count * (uint64_t)element_size(f->spec.dtype);
-}
-
-static void put_header_entry(FILE *out, const fixture *f, int i, uint64_t offset)
-{
-    static const char *const names[] = {"F32", "F16", "BF16"};
-    const fixture_tensor *const t = &f->tensors[i];
-    fprintf(out, ",\"%s%s\":{\"dtype\":\"%s\",\"shape\":[", f->spec.prefix, t->name, names[f->spec.dtype]);
-    for (int k = 0; k < t->rank; k++)
-        fprintf(out, "%s%d", k ? "," : "", t->shape[k]);
-    fprintf(out, "],\"data_offsets\":[%" PRIu64 ",%" PRIu64 "]}", offset, offset + tensor_bytes(f, i));
-}
-
-/* Tensors first..end-1 as one safetensors file: length of the header, the header as JSON padded to 8 bytes, the data. */
-static bool write_safetensors(const fixture *f, const char *dir, const char *name, int first, int end)
-{
-    FILE *const out = create(dir, name);
-    if (!out)
-        return false;
-    put(out, 0, 8); /* filled in below, when the length is known */
-    fputs("{\"__metadata__\":{\"format\":\"pt\"}", out);
-    uint64_t offset = 0;
-    for (int i = first; i < end; offset += tensor_bytes(f, i++))
-        put_header_entry(out, f, i, offset);
-    putc('}', out);
-    while (ftell(out) % 8)
-        putc(' ', out);
-    const long header = ftell(out) - 8;
-    for (int i = first; i < end; i++)
-        put_tensor(out, &f->tensors[i], f->spec.dtype);
-    rewind(out);
-    put(out, (uint64_t)header, 8);
-    return finish(out);
-}
-
-/* The tensor after the last one of the shard that begins with `first`. */
-static int shard_end(const fixture *f, int first)
-{
-    uint64_t bytes = tensor_bytes(f, first);
-    int end = first + 1;
-    while (end < f->n_tensors && (!f->spec.shard || bytes + tensor_bytes(f, end) <= f->spec.shard))
-        bytes += tensor_bytes(f, end++);
-    return end;
-}
-
-static int count_shards(const fixture *f)
-{
-    int shards = 0;
-    for (int i = 0; i < f->n_tensors; i = shard_end(f, i))
-        shards++;
-    return shards;
-}
-
-static void shard_name(char name[64], int shard, int shards)
-{
-    snprintf(name, 64, "model-%05d-of-%05d.safetensors", shard + 1, shards);
-}
-
-static bool write_index(const fixture *f, const char *dir, int shards)
-{
-    FILE *const out = create(dir, "model.safetensors.index.json");
-    if (!out)
-        return false;
-    uint64_t total = 0;
-    for (int i = 0; i < f->n_tensors; i++)
-        total += tensor_bytes(f, i);
-    fprintf(out, "{\n \"metadata\": {\"total_size\": %" PRIu64 "},\n \"weight_map\": {", total);
-    for (int first = 0, shard = 0; shard < shards; shard++) {
-        const int end = shard_end(f, first);
-        char file[64];
-        shard_name(file, shard, shards);
-        for (int i = first; i < end; i++)
-            fprintf(out, "%s\n  \"%s%s\": \"%s\"", i ? "," : "", f->spec.prefix, f->tensors[i].name, file);
-        first = end;
-    }
-    fputs("\n }\n}\n", out);
-    return finish(out);
-}
-
-static bool write_weights(const fixture *f, const char *dir)
-{
-    const int shards = count_shards(f);
-    if (shards == 1)
-        return write_safetensors(f, dir, "model.safetensors", 0, f->n_tensors);
-    for (int first = 0, shard = 0; shard < shards; shard++) {
-        const int end = shard_end(f, first);
-        char name[64];
-        shard_name(name, shard, shards);
-        if (!write_safetensors(f, dir, name, first, end))
-            return false;
-        first = end;
-    }
-    return write_index(f, dir, shards);
-}
-
-static bool write_config(const fixture *f, const char *dir)
-{
-    const fixture_spec *const s = &f->spec;
-    FILE *const out = create(dir, "config.json");
-    if (!out)
-        return false;
-    fprintf(out,
-            "{\n \"model_type\": \"vit\",\n \"architectures\": [\"ViTModel\"],\n \"hidden_size\": %d,\n \"num_hidden_layers\": %d,\n"
-            " \"num_attention_heads\": %d,\n \"intermediate_size\": %d,\n \"hidden_act\": \"%s\",\n \"layer_norm_eps\": %.17g,\n"
-            " \"image_size\": %d,\n \"patch_size\": %d,\n \"num_channels\": 3,\n \"qkv_bias\": true\n}\n",
-            s->width, s->layers, s->heads, s->mlp, s->act, s->eps, s->image, s->patch);
-    return finish(out);
-}
-
-static bool write_preprocessor(const fixture *f, const char *dir)
-{
-    FILE *const out = create(dir, "preprocessor_config.json");
-    if (!out)
-        return false;
-    fprintf(out,
-            "{\n \"image_processor_type\": \"ViTImageProcessor\",\n \"do_resize\": true,\n \"size\": {\"height\": %d, \"width\": %d},\n"
-            " \"resample\": 2,\n \"do_rescale\": true,\n \"rescale_factor\": 0.00392156862745098,\n \"do_normalize\": true,\n"
-            " \"image_mean\": [0.5, 0.5, 0.5],\n \"image_std\": [0.5, 0.5, 0.5]\n}\n",
-            f->spec.image, f->spec.image);
-    return finish(out);
-}
-
-/* NumPy's format 1.0: magic, version, length of the header, the header padded to 64 bytes in all, the data. */
-static bool write_input(const fixture *f, const char *dir)
-{
-    FILE *const out = create(dir, "input.npy");
-    if (!out)
-        return false;
-    const int side = f->spec.image;
-    char header[128 - 10 + 1];
-    const int length = snprintf(header, sizeof header, "{'descr': '<f4', 'fortran_order': False, 'shape': (3, %d, %d), }", side, side);
-    fwrite("\x93NUMPY\x01\x00", 1, 8, out);
-    put(out, 128 - 10, 2);
-    fprintf(out, "%s%*s\n", header, 128 - 10 - 1 - length, "");
-    for (size_t i = 0; i < (size_t)3 * (size_t)side * (size_t)side; i++)
-        put(out, float_bits(f->input[i]), 4);
-    return finish(out);
-}
-
-bool fixture_write(const fixture *f, const char *dir)
-{
-    if (mkdir(dir, 0777) && errno != EEXIST)
-        return false;
-    return write_config(f, dir) && write_preprocessor(f, dir) && write_weights(f, dir) && write_input(f, dir);
+    const family *const own = find_family(f->spec.family);
+    fixture_weights w = {0};
+    int all, before;
+    char name[96];
+    if (!own->parts[part])
+        return w;
+    part_size(&f->spec, part, &w.in, &w.out);
+    fused_size(&f->spec, own, part, &all, &before);
+    const bool turned = own->transposed && part < FIXTURE_BLOCK_PARTS;
+    w.in_step = turned ? (size_t)all : 1;
+    w.out_step = turned || is_norm(part) ? 1 : (size_t)w.in;
+    part_name(name, sizeof name, own, block, part, "weight");
+    if ((w.weight = find_data(f, name)))
+        w.weight += (size_t)before * w.out_step;
+    part_name(name, sizeof name, own, block, part, "bias");
+    if ((w.bias = find_data(f, name)))
+        w.bias += before;
+    return w;
 }

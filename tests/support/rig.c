@@ -4,6 +4,7 @@
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include <cmocka.h>
@@ -14,6 +15,30 @@ void rig_expect(uvk_status status, const uvk_error *err)
 {
     if (status != UVK_OK)
         fail_msg("status %d: %s", (int)status, err->message);
+}
+
+/* Compiling kernels takes longer than most tests: models that ask for nothing special share one device. */
+static uvk_context *shared;
+
+static void close_shared(void)
+{
+    uvk_context_free(shared);
+}
+
+static uvk_context *shared_context(void)
+{
+    uvk_error err;
+    if (!shared) {
+        rig_expect(uvk_context_create(NULL, &shared, &err), &err);
+        atexit(close_shared);
+    }
+    return shared;
+}
+
+static uvk_status start(rig *r, uvk_error *err)
+{
+    uvk_status status = uvk_session_create(r->context, r->model, &r->session, err);
+    return status ? status : uvk_forward(r->session, r->input, err);
 }
 
 void rig_open(rig *r, const fixture_spec *spec)
@@ -28,33 +53,32 @@ void rig_open(rig *r, const fixture_spec *spec)
     char path[sizeof r->dir + 16];
     snprintf(path, sizeof path, "%s/input.npy", r->dir);
     rig_expect(uvk_input_load(r->model, path, &r->input, &err), &err);
-    rig_reopen(r, 0);
+    r->context = shared_context();
+    rig_expect(start(r, &err), &err);
 }
 
 static void close_device(rig *r)
 {
     uvk_session_free(r->session);
-    uvk_context_free(r->context);
+    if (r->context != shared)
+        uvk_context_free(r->context);
     r->session = NULL;
     r->context = NULL;
 }
 
-uvk_status rig_try(rig *r, uint64_t memory, uvk_error *err)
+uvk_status rig_device(rig *r, uint64_t memory, uvk_error *err)
 {
     close_device(r);
     const uvk_context_params params = {.memory = memory};
     uvk_status status = uvk_context_create(&params, &r->context, err);
-    if (!status)
-        status = uvk_session_create(r->context, r->model, &r->session, err);
-    if (!status)
-        status = uvk_forward(r->session, r->input, err);
-    return status;
+    return status ? status : uvk_session_create(r->context, r->model, &r->session, err);
 }
 
 void rig_reopen(rig *r, uint64_t memory)
 {
     uvk_error err;
-    rig_expect(rig_try(r, memory, &err), &err);
+    rig_expect(rig_device(r, memory, &err), &err);
+    rig_expect(uvk_forward(r->session, r->input, &err), &err);
 }
 
 void rig_close(rig *r)
@@ -64,4 +88,13 @@ void rig_close(rig *r)
     uvk_model_free(r->model);
     fixture_free(r->fixture);
     scratch_remove(r->dir);
+}
+
+uvk_input *rig_text(const rig *r, const int32_t *ids, int n)
+{
+    uvk_error err;
+    uvk_input *input = NULL;
+    const uvk_text_params params = {.name = "ids", .context_ids = ids, .n_context_ids = n};
+    rig_expect(uvk_input_create_text(r->model, &params, &input, &err), &err);
+    return input;
 }

@@ -14,13 +14,17 @@ typedef struct rig {
     uvk_session *session;
 } rig;
 
-/* Writes the model, loads it and its input, opens a device for it and runs forward. */
+/* Writes the model, loads it and its input, and runs forward on a device that such rigs share. */
 void rig_open(rig *r, const fixture_spec *spec);
-/* Opens the device anew, with a budget of so many bytes (0: the default), and runs forward. */
+/* A device of the rig's own, opened anew, with a budget of so many bytes (0: the default), and the model on it; its kernels are not
+ * compiled before they run. Failing is no failure of the test. */
+uvk_status rig_device(rig *r, uint64_t memory, uvk_error *err);
+/* The same, and the forward pass; neither may fail. */
 void rig_reopen(rig *r, uint64_t memory);
-/* The same, where failing is no failure of the test. */
-uvk_status rig_try(rig *r, uint64_t memory, uvk_error *err);
 void rig_close(rig *r);
+
+/* Another text for the same model, exactly these ids. Owned by the caller. */
+uvk_input *rig_text(const rig *r, const int32_t *ids, int n);
 
 /* Fails the test unless status is UVK_OK. */
 void rig_expect(uvk_status status, const uvk_error *err);
