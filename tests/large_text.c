@@ -5,8 +5,9 @@
  *
  * The weights are random. True memory is counted at vkAllocateMemory and vkFreeMemory. Prints the plan and both peaks; exits with 1
  * when the true peak exceeds the plan or the budget, or when a row is not finite. */
-#include "context.h"
 #include "file.h"
+#include "memory_counter.h"
+#include "ultravk.h"
 
 #include <math.h>
 #include <stdio.h>
@@ -164,50 +165,6 @@ static void remove_model(const char *dir)
     rmdir(dir);
 }
 
-/* ---- Counting -------------------------------------------------------------------------------------------------------------- */
-
-static struct {
-    PFN_vkAllocateMemory allocate;
-    PFN_vkFreeMemory release;
-    struct { VkDeviceMemory memory; uint64_t size; } live[1024];
-    uint64_t now, peak;
-} counted;
-
-static VKAPI_ATTR VkResult VKAPI_CALL count_allocation(VkDevice device, const VkMemoryAllocateInfo *info, const VkAllocationCallbacks *callbacks, VkDeviceMemory *memory)
-{
-    VkResult result = counted.allocate(device, info, callbacks, memory);
-    for (size_t i = 0; result == VK_SUCCESS && i < sizeof counted.live / sizeof *counted.live; i++)
-        if (!counted.live[i].size) {
-            counted.live[i].memory = *memory;
-            counted.live[i].size = info->allocationSize;
-            counted.now += info->allocationSize;
-            counted.peak = counted.now > counted.peak ? counted.now : counted.peak;
-            return result;
-        }
-    if (result == VK_SUCCESS)
-        abort(); /* more allocations than are counted here */
-    return result;
-}
-
-static VKAPI_ATTR void VKAPI_CALL count_release(VkDevice device, VkDeviceMemory memory, const VkAllocationCallbacks *callbacks)
-{
-    for (size_t i = 0; memory && i < sizeof counted.live / sizeof *counted.live; i++)
-        if (counted.live[i].size && counted.live[i].memory == memory) {
-            counted.now -= counted.live[i].size;
-            counted.live[i].size = 0;
-        }
-    counted.release(device, memory, callbacks);
-}
-
-static void start_counting(uvk_context *ctx)
-{
-    counted.now = counted.peak = uvk_context_used(ctx);
-    counted.allocate = ctx->vk.vkAllocateMemory;
-    counted.release = ctx->vk.vkFreeMemory;
-    ctx->vk.vkAllocateMemory = count_allocation;
-    ctx->vk.vkFreeMemory = count_release;
-}
-
 /* ---- The run ---------------------------------------------------------------------------------------------------------------- */
 
 static uvk_status explain(uvk_session *session, const uvk_input *input, const shape *s, int n_targets, uvk_plan *plan, uvk_cost *cost, uvk_error *err)
@@ -246,8 +203,8 @@ static bool judge(const shape *s, int n_targets, const uvk_plan *plan, const uvk
     printf("%d blocks, %d tokens, %d targets: planned %.1f MiB (weights %.1f, forward %.1f, %d targets at a time of %.1f), true peak %.1f MiB, budget %.1f MiB; "
            "%.0f s forward, %.0f s backward, %.0f GFLOP\n",
            s->layers, s->tokens, n_targets, (double)plan->total / 0x1p20, (double)plan->weights / 0x1p20, (double)plan->forward / 0x1p20, plan->chunk, (double)plan->per_target / 0x1p20,
-           (double)counted.peak / 0x1p20, (double)s->memory / 0x1p20, cost->seconds_forward, cost->seconds_backward, cost->gflop);
-    return counted.peak <= plan->total && plan->total <= s->memory;
+           (double)memory_counter_peak() / 0x1p20, (double)s->memory / 0x1p20, cost->seconds_forward, cost->seconds_backward, cost->gflop);
+    return memory_counter_peak() <= plan->total && plan->total <= s->memory;
 }
 
 static bool run(const char *dir, const shape *s)
@@ -264,7 +221,7 @@ static bool run(const char *dir, const shape *s)
     uvk_status status = uvk_model_load(dir, &model, &err);
     if (status == UVK_OK && (status = make_input(model, s, &input, &err)) == UVK_OK && (status = uvk_context_create(&params, &context, &err)) == UVK_OK) {
         int n_targets = uvk_context_device(context)->kind == UVK_DEVICE_CPU ? s->targets_cpu : s->targets_gpu;
-        start_counting(context);
+        memory_counter_start(context);
         if ((status = uvk_session_create(context, model, &session, &err)) == UVK_OK && (status = explain(session, input, s, n_targets, &plan, &cost, &err)) == UVK_OK)
             sound = judge(s, n_targets, &plan, &cost);
     }

@@ -387,15 +387,15 @@ static void test_rotations(void **state)
 
 /* ---- Attention --------------------------------------------------------------------------------------------------------------- */
 
-enum { TARGETS = 3, WINDOW_ROWS = 7 };
+enum { TARGETS = 3 };
 
 /* Everything exact of one attention, whole matrices. */
 typedef struct attention {
     uvk_attention_shape shape;
     size_t n, heads, kv, dim, width; /* of the shape; width of qkv */
-    float *qkv, *d_o, *s;            /* d_o [TARGETS, WINDOW_ROWS, heads dim], s [TARGETS, n] */
+    float *qkv, *d_o, *s;            /* d_o [TARGETS, rows, heads dim], s [TARGETS, n] */
     double *a, *o;                   /* [heads, n, n], [n, heads dim] */
-    uint32_t first[TARGETS], first_below[TARGETS], rows_below;
+    uint32_t first[TARGETS], first_below[TARGETS], rows, rows_below;
 } attention;
 
 static size_t kv_of(const attention *t, size_t head)
@@ -446,16 +446,17 @@ static attention make_attention(uvk_attention_shape shape)
     t.qkv = random_floats(t.n * t.width);
     for (size_t i = 0; i < t.n * t.width; i++)
         t.qkv[i] *= 2;
-    t.d_o = random_floats(TARGETS * WINDOW_ROWS * t.heads * t.dim);
+    t.rows = t.n >= 75 ? (uint32_t)t.n - 6 : 7; /* of several tiles, or a few */
+    t.d_o = random_floats(TARGETS * t.rows * t.heads * t.dim);
     t.s = random_floats(TARGETS * t.n);
     t.a = doubles(t.heads * t.n * t.n);
     t.o = doubles(t.n * t.heads * t.dim);
     attend(&t);
     /* Windows of rows at the end, in the middle and at the beginning, and the keys that they see. */
     bool sliding = shape.causal && shape.window < shape.tokens;
-    t.rows_below = sliding && WINDOW_ROWS + shape.window - 1 < shape.tokens ? WINDOW_ROWS + shape.window - 1 : shape.tokens;
-    t.first[0] = shape.tokens - WINDOW_ROWS;
-    t.first[1] = shape.tokens / 2 - WINDOW_ROWS / 2;
+    t.rows_below = sliding && t.rows + shape.window - 1 < shape.tokens ? t.rows + shape.window - 1 : shape.tokens;
+    t.first[0] = shape.tokens - t.rows;
+    t.first[1] = (shape.tokens - t.rows) / 2;
     for (size_t i = 0; i < TARGETS; i++)
         t.first_below[i] = t.rows_below < shape.tokens && t.first[i] + 1 > shape.window ? t.first[i] + 1 - shape.window : 0;
     return t;
@@ -464,27 +465,27 @@ static attention make_attention(uvk_attention_shape shape)
 typedef struct exact_gradient {
     double *relevance; /* [TARGETS, kv, n] */
     double *d_qkv;     /* [TARGETS, n, width] */
-    double *map;       /* [TARGETS, WINDOW_ROWS, n] */
+    double *map;       /* [TARGETS, rows, n] */
 } exact_gradient;
 
 static exact_gradient differentiate(const attention *t)
 {
     size_t n = t->n, dim = t->dim;
     double *da = doubles(n);
-    exact_gradient e = {doubles(TARGETS * t->kv * n), doubles(TARGETS * n * t->width), doubles(TARGETS * WINDOW_ROWS * n)};
+    exact_gradient e = {doubles(TARGETS * t->kv * n), doubles(TARGETS * n * t->width), doubles(TARGETS * t->rows * n)};
     for (size_t target = 0; target < TARGETS; target++)
         for (size_t h = 0; h < t->heads; h++)
-            for (size_t w = 0; w < WINDOW_ROWS; w++) {
+            for (size_t w = 0; w < t->rows; w++) {
                 size_t r = t->first[target] + w, kv = kv_of(t, h);
                 const double *a = t->a + (h * n + r) * n;
-                const float *d_o = t->d_o + ((target * WINDOW_ROWS + w) * t->heads + h) * dim;
+                const float *d_o = t->d_o + ((target * t->rows + w) * t->heads + h) * dim;
                 double delta = 0, *out = e.d_qkv + target * n * t->width;
                 for (size_t j = 0; j < n; j++)
                     delta += a[j] * (da[j] = dot(d_o, value_of(t, j, kv), dim));
                 for (size_t j = 0; j < n; j++) {
                     double ds = t->shape.scale * a[j] * (da[j] - delta), relevant = fmax(da[j], 0) * a[j];
                     e.relevance[(target * t->kv + kv) * n + j] += t->s[target * n + r] * relevant;
-                    e.map[(target * WINDOW_ROWS + w) * n + j] += relevant / (double)t->heads;
+                    e.map[(target * t->rows + w) * n + j] += relevant / (double)t->heads;
                     for (size_t k = 0; k < dim; k++) {
                         out[r * t->width + h * dim + k] += ds * key_of(t, j, kv)[k];
                         out[j * t->width + (t->heads + kv) * dim + k] += ds * query_of(t, r, h)[k];
@@ -498,21 +499,21 @@ static exact_gradient differentiate(const attention *t)
 /* The maps of a part of the window, and dA of one head. */
 static void check_maps(const attention *t, const exact_gradient *e, uvk_attention_gradient g)
 {
-    enum { ROWS = WINDOW_ROWS - 3 };
     uvk_error err;
+    uint32_t rows = t->rows - 3;
     size_t n = t->n;
     uint32_t first[TARGETS];
-    double *exact = doubles(TARGETS * ROWS * n), *exact_da = doubles(n * n);
+    double *exact = doubles(TARGETS * rows * n), *exact_da = doubles(n * n);
     for (size_t target = 0; target < TARGETS; target++) {
         first[target] = t->first[target] + 2;
-        memcpy(exact + target * ROWS * n, e->map + (target * WINDOW_ROWS + 2) * n, ROWS * n * sizeof *exact);
+        memcpy(exact + target * rows * n, e->map + (target * t->rows + 2) * n, rows * n * sizeof *exact);
     }
-    uvk_tensor t_first = tensor(TARGETS, 1, first), map = tensor(TARGETS, ROWS * n, NULL), da = tensor(n, n, NULL);
-    RUN(uvk_attention_relevance(ctx, &g, (uvk_window){&t_first, ROWS}, &map, &err));
-    expect_near("map", values(&map), exact, TARGETS * ROWS * n, 1e-5);
+    uvk_tensor t_first = tensor(TARGETS, 1, first), map = tensor(TARGETS, rows * n, NULL), da = tensor(n, n, NULL);
+    RUN(uvk_attention_relevance(ctx, &g, (uvk_window){&t_first, rows}, &map, &err));
+    expect_near("map", values(&map), exact, TARGETS * rows * n, 1e-5);
 
     size_t head = t->heads - 1;
-    for (size_t w = 0; w < WINDOW_ROWS; w++)
+    for (size_t w = 0; w < t->rows; w++)
         for (size_t j = 0; j < n; j++)
             exact_da[(t->first[0] + w) * n + j] = dot(t->d_o + (w * t->heads + head) * t->dim, value_of(t, j, kv_of(t, head)), t->dim);
     RUN(uvk_attention_dump(ctx, &g, (uint32_t)head, &da, &err));
@@ -524,12 +525,12 @@ static void check_gradient(const attention *t, const uvk_tensor *qkv, const uvk_
     uvk_error err;
     size_t n = t->n, rows = t->rows_below;
     exact_gradient e = differentiate(t);
-    uvk_tensor d_o = tensor(TARGETS * WINDOW_ROWS, t->heads * t->dim, t->d_o), delta = tensor(TARGETS, WINDOW_ROWS * t->heads, NULL);
+    uvk_tensor d_o = tensor(TARGETS * t->rows, t->heads * t->dim, t->d_o), delta = tensor(TARGETS, t->rows * t->heads, NULL);
     uvk_tensor first = tensor(TARGETS, 1, t->first), first_below = tensor(TARGETS, 1, t->first_below);
     uvk_tensor s = tensor(TARGETS, n, t->s), relevance = tensor(TARGETS, t->kv * n, NULL), d_qkv = tensor(TARGETS * rows, t->width, NULL);
     float *before = values(&relevance);
     double *exact = doubles(TARGETS * rows * t->width);
-    uvk_attention_gradient g = {&t->shape, qkv, o, stats, &d_o, &delta, TARGETS, {&first, WINDOW_ROWS}, {&first_below, t->rows_below}};
+    uvk_attention_gradient g = {&t->shape, qkv, o, stats, &d_o, &delta, TARGETS, {&first, t->rows}, {&first_below, t->rows_below}};
     for (size_t target = 0; target < TARGETS; target++) {
         memcpy(exact + target * rows * t->width, e.d_qkv + (target * n + t->first_below[target]) * t->width, rows * t->width * sizeof *exact);
         for (size_t i = 0; i < t->kv * n; i++)
@@ -583,6 +584,7 @@ static void test_attention(void **state)
     static const uvk_attention_shape shapes[] = {
         {37, 2, 2, 16, 0.25f, 0, 5}, /* a window without a causal mask is none */
         {45, 4, 2, 24, 0.2f, 1, UVK_NO_WINDOW},
+        {60, 4, 1, 5, 0.5f, 1, 9},
         {75, 4, 1, 5, 0.5f, 1, 9},
         {75, 2, 1, 12, 0.3f, 1, 40},
         {20, 3, 3, 10, 0.3f, 1, 1},
