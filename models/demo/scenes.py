@@ -1,8 +1,8 @@
 """Drawn scenes with exact masks.
 
-One to four objects stand, turned and partly hidden by each other, before a cluttered background. A class is a shape with a texture:
-each shape occurs with two textures and each texture on two shapes, so neither names the class alone, and all colours are random. The
-clutter holds plain shapes without texture and small scraps of texture without shape.
+One to four objects stand, turned and partly hidden by each other, before a cluttered background. A class is a shape with a texture;
+two classes share each shape, and all colours are random. The clutter holds plain shapes without texture and small scraps of texture
+without shape, so neither alone makes an object.
 
 Needs numpy. Random numbers come from RandomState.random_sample (whose sequence numpy has frozen), and the arithmetic is limited to
 + - * / and square roots, which IEEE 754 rounds the same way everywhere (no sines: a turn is a rational point of the circle). So a
@@ -14,11 +14,11 @@ import zlib
 import numpy as np
 
 SIZE = 96
-CLASSES = {1: ("disc", "stripes"), 2: ("disc", "dots"), 3: ("square", "stripes"), 4: ("square", "checks"),
-           5: ("triangle", "dots"), 6: ("triangle", "rings"), 7: ("cross", "checks"), 8: ("cross", "rings")}
-NAMES = {1: "striped disc", 2: "dotted disc", 3: "striped square", 4: "checked square",
-         5: "dotted triangle", 6: "ringed triangle", 7: "checked cross", 8: "ringed cross"}
-TEXTURES = ("stripes", "dots", "checks", "rings")
+CLASSES = {1: ("disc", "stripes"), 2: ("disc", "dots"), 3: ("square", "checks"), 4: ("square", "zigzags"),
+           5: ("triangle", "rings"), 6: ("triangle", "grid"), 7: ("cross", "halves"), 8: ("cross", "bands")}
+NAMES = {1: "striped disc", 2: "dotted disc", 3: "checked square", 4: "zigzag square",
+         5: "ringed triangle", 6: "gridded triangle", 7: "halved cross", 8: "banded cross"}
+TEXTURES = tuple(texture for _, texture in CLASSES.values())
 LEAST_VISIBLE = 0.55
 
 CENTRES = np.arange(SIZE) + 0.5
@@ -70,11 +70,19 @@ def texture(kind, u, v, period):
     x, y = u / period, v / period
     if kind == "stripes":
         return np.floor(2 * x) % 2
+    if kind == "bands":
+        return np.floor(x) % 2
     if kind == "checks":
         return (np.floor(2 * x) + np.floor(2 * y)) % 2
     if kind == "rings":
         return np.floor(2 * np.sqrt(x * x + y * y)) % 2
     dx, dy = x - np.floor(x) - 0.5, y - np.floor(y) - 0.5
+    if kind == "zigzags":
+        return np.floor(2 * y + 2 * np.abs(dx)) % 2
+    if kind == "grid":
+        return (np.maximum(np.abs(dx), np.abs(dy)) > 0.36).astype(float)
+    if kind == "halves":
+        return ((x > 0) ^ (y > 0) ^ (np.abs(x) > np.abs(y))).astype(float)
     return (dx * dx + dy * dy < 0.1).astype(float)
 
 
@@ -132,7 +140,7 @@ def draw_background(dice):
         for _ in range(2):  # bites, so that its outline is nothing known
             du, dv = scrap.u - dice.between(-8, 8), scrap.v - dice.between(-8, 8)
             scrap.covers &= du * du + dv * dv > 16
-        scrap.paint(image, scrap.textured(dice, TEXTURES[dice.below(4)]))
+        scrap.paint(image, scrap.textured(dice, TEXTURES[dice.below(8)]))
     return image
 
 
