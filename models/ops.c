@@ -191,7 +191,7 @@ uvk_status uvk_head_norm_backward(uvk_context *ctx, const uvk_attention_shape *s
     return uvk_dispatch_record(ctx, &d, err);
 }
 
-/* Rows of the sequence, or, where `first` is given, of the windows of a gradient. */
+/* Rows of the sequence, or, where a window is given, of the gradient of every target. */
 static uvk_status rotate(uvk_context *ctx, const uvk_attention_shape *shape, const uvk_tensor *qkv, uint32_t first_row, uint32_t count, const uvk_window *window, const uvk_tensor *table,
                          uvk_error *err)
 {

@@ -28,7 +28,7 @@ static inline uint32_t uvk_qkv_width(const uvk_attention_shape *s) { return (s->
 typedef struct uvk_range { uint32_t first, count; } uvk_range;
 
 /* Gradients are kept only where they can differ from zero: for target t of a chunk, rows first[t] .. first[t] + rows - 1 of
- * the sequence, packed [targets, rows, ...]. */
+ * the sequence (none beyond its end), packed [targets, rows, ...]. */
 typedef struct uvk_window {
     const uvk_tensor *first; /* [targets, 1] of uint32 */
     uint32_t rows;
