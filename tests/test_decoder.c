@@ -370,24 +370,31 @@ static void leave_shared_device(rig *r)
     r->context = NULL;
 }
 
-/* A device of its own with the counter on it; the head counts where the job needs it. */
+/* A device of its own with the counter on it, or the one that is open with another budget; the head counts where the job needs it. */
 static uvk_status open_counted(rig *r, uint64_t memory, const uvk_explain_params *job, uvk_error *err)
 {
     const uvk_context_params params = {.memory = memory};
-    uvk_status status = uvk_context_create(&params, &r->context, err);
+    uvk_status status = r->context ? UVK_OK : uvk_context_create(&params, &r->context, err);
     if (status)
         return status;
-    memory_counter_start(r->context);
+    if (uvk_context_peak(r->context) == uvk_context_used(r->context)) /* a new one */
+        memory_counter_start(r->context);
+    memory_set_budget(r->context, memory);
     status = uvk_session_create(r->context, r->model, &r->session, err);
     return status || job->scalar != UVK_LOGPROB ? status : uvk_session_use_logits(r->session, err);
 }
 
-static void close_counted(rig *r)
+static void close_session(rig *r)
 {
     uvk_session_free(r->session);
     r->session = NULL;
     if (r->context)
         assert_int_equal(memory_counter_held(), uvk_context_used(r->context)); /* the staging buffer */
+}
+
+static void close_counted(rig *r)
+{
+    close_session(r);
     uvk_context_free(r->context);
     r->context = NULL;
 }
@@ -432,7 +439,7 @@ static trial try_budget(rig *r, uint64_t memory, const uvk_explain_params *job, 
         t.rebuilds = uvk_present(&r->session->activations.slope) != NULL;
         t.peak = memory_counter_peak();
     }
-    close_counted(r);
+    close_session(r);
     return t;
 }
 
@@ -443,6 +450,7 @@ static uint64_t smallest_budget(rig *r, const uvk_explain_params *job)
     while (high - low > BUDGET_STEP) {
         const uint64_t middle = low + (high - low) / 2;
         *(try_budget(r, middle, job, false).fits ? &high : &low) = middle;
+        close_counted(r);
     }
     return high;
 }
@@ -458,22 +466,23 @@ static void expect_plans_kept(int model)
     rig r;
     rig_open(&r, &spec);
     leave_shared_device(&r);
-    const uint64_t smallest = smallest_budget(&r, &job), budgets[] = {smallest, 16 * smallest, 2 * smallest};
+    const uint64_t smallest = smallest_budget(&r, &job), budgets[] = {smallest, 2 * smallest, 16 * smallest};
     float *rows = NULL;
-    for (int i = 0; i < (model == 0 ? 3 : 2); i++) {
+    for (int i = 0; i < 3; i++) {
         const trial t = try_budget(&r, budgets[i], &job, true);
         assert_true(t.fits);
         print_message("%s, budget %" PRIu64 ": planned %" PRIu64 ", true peak %" PRIu64 ", %d targets at a time, hidden layers %s\n", spec.family, budgets[i], t.plan.total,
                       t.peak, t.plan.chunk, t.rebuilds ? "rebuilt" : "kept");
         assert_true(t.peak <= t.plan.total && t.plan.total <= budgets[i]);
         assert_true(i != 0 || (t.plan.chunk == 1 && t.rebuilds));
-        assert_true(i != 1 || (t.plan.chunk == LONG && !t.rebuilds));
+        assert_true(i != 2 || ((t.plan.chunk == LONG || getenv("ULTRAVK_LIMITS")) && !t.rebuilds)); /* a small binding holds fewer */
         if (rows)
             assert_memory_equal(t.rows, rows, LONG * LONG * sizeof *rows);
         free(rows);
         rows = t.rows;
     }
     free(rows);
+    close_counted(&r);
     rig_close(&r);
 }
 

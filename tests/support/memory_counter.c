@@ -68,3 +68,8 @@ uint64_t memory_counter_peak(void)
 {
     return counter.peak;
 }
+
+void memory_set_budget(struct uvk_context *ctx, uint64_t bytes)
+{
+    ctx->budget = bytes;
+}

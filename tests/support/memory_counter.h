@@ -1,4 +1,5 @@
-/* Counts what a context truly asks of its device, at vkAllocateMemory and vkFreeMemory. One context at a time. */
+/* Looks into a context: counts what it truly asks of its device, at vkAllocateMemory and vkFreeMemory, one context at a time; and
+ * changes its budget, since a new context would compile its kernels anew. */
 #ifndef MEMORY_COUNTER_H
 #define MEMORY_COUNTER_H
 
@@ -10,5 +11,8 @@ struct uvk_context;
 void memory_counter_start(struct uvk_context *ctx);
 uint64_t memory_counter_held(void);
 uint64_t memory_counter_peak(void);
+
+/* The staging buffer stays as the first budget made it. */
+void memory_set_budget(struct uvk_context *ctx, uint64_t bytes);
 
 #endif
