@@ -153,7 +153,7 @@ static uvk_status score(explained *r, uvk_error *err)
     r->share = calloc(n, sizeof *r->share);
     uvk_status status = rows && r->scaled && r->tcs && r->share ? UVK_OK : uvk_fail_memory(err, bytes, "the contribution scores");
     for (size_t k = 0; k < m && status == UVK_OK; k++)
-        memcpy(rows + k * n, r->rows + (size_t)r->scored[k] * n, n * sizeof *rows);
+        memcpy(rows + k * n, r->scores + (size_t)r->scored[k] * n, n * sizeof *rows);
     if (status == UVK_OK)
         status = uvk_tcs(r->tokens, r->n, rows, r->n_scored, r->scaled, r->tcs, r->share, err);
     free(rows);

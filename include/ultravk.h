@@ -338,7 +338,7 @@ UVK_API uvk_status uvk_map(const uvk_layout *layout, int target, const float *ro
 
 /* ---- A whole summary: token contribution scores (METHOD section 4) ---------------------------------------------------------- */
 
-/* rows[m*n]: the explanation row of each summary token. Into scaled[m*n] (may be NULL) each S_t: the row's context tokens,
+/* rows[m*n]: S of each summary token, the scores of uvk_map, so that the own-token rule holds here too. Into scaled[m*n] (may be NULL) each S_t: the row's context tokens,
  * min-max scaled (a constant row: zeros), zero elsewhere. Into tcs[n] their mean over t, and into share[n] tcs over its sum (0
  * where that is 0); zero outside the context. A sequence without context tokens: UVK_USAGE. Safe. */
 UVK_API uvk_status uvk_tcs(const uvk_token *tokens, int n, const float *rows, int m, float *scaled, float *tcs, float *share, uvk_error *err);
