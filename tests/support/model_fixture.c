@@ -161,27 +161,26 @@ static bool is_biased(const fixture_spec *s, const family *f, fixture_part part)
     return part < FIXTURE_BLOCK_PARTS && (f->biased | (s->bias ? f->optional : 0)) & BIT(part);
 }
 
-static void draw(builder *b, fixture_tensor *t)
+static void draw(builder *b, fixture_tensor *t, double mean, double std)
 {
     t->data = malloc(t->count * sizeof *t->data);
     b->failed |= !t->data;
     for (size_t i = 0; t->data && i < t->count; i++)
-        t->data[i] = fixture_rounded((float)(t->mean + t->std * fixture_normal(&b->random)), b->f->spec.dtype);
+        t->data[i] = fixture_rounded((float)(mean + std * fixture_normal(&b->random)), b->f->spec.dtype);
 }
 
 /* Adds a tensor of mean + std * normal; its shape follows, rank ints. */
 static void add(builder *b, double mean, double std, const char *prefix, const char *name, int rank, ...)
 {
     fixture_tensor *const t = &b->f->tensors[b->f->n_tensors++];
-    *t = (fixture_tensor){.rank = rank, .count = 1, .mean = mean, .std = std};
+    *t = (fixture_tensor){.rank = rank, .count = 1};
     snprintf(t->name, sizeof t->name, "%s%s", prefix, name);
     va_list shape;
     va_start(shape, rank);
     for (int i = 0; i < rank; i++)
         t->count *= (size_t)(t->shape[i] = va_arg(shape, int));
     va_end(shape);
-    if (!b->f->spec.streamed)
-        draw(b, t);
+    draw(b, t, mean, std);
 }
 
 /* The tensor of a module: block.MODULE.KIND. */

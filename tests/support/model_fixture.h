@@ -21,7 +21,6 @@ typedef struct fixture_spec {
     const char *act;    /* config.json's hidden_act */
     double eps;         /* of the norms */
     bool recent;        /* config.json as transformers 5 writes it, not 4 */
-    bool streamed;      /* the weights come from a table when they are written and are not kept: for a model that memory would not hold */
     /* vit */
     int patch, image;
     /* text */
@@ -74,11 +73,10 @@ typedef struct fixture_weights {
 } fixture_weights;
 
 typedef struct fixture_tensor {
-    char name[96];    /* as in the file */
+    char name[96]; /* as in the file */
     int rank, shape[4];
     size_t count;
-    double mean, std; /* drawn from */
-    float *data;      /* as a reader of the file gets it: already rounded to the dtype */
+    float *data; /* as a reader of the file gets it: already rounded to the dtype */
 } fixture_tensor;
 
 typedef struct fixture {
