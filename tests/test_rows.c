@@ -229,7 +229,7 @@ static bool fits(rig *r, uint64_t memory, const uvk_explain_params *params, uvk_
     return !status;
 }
 
-enum { BUDGET_STEP = 8192 };
+enum { BUDGET_STEP = 2048 };
 
 /* The smallest budget, to a step, that a run of params fits. */
 static uint64_t smallest_budget(rig *r, const uvk_explain_params *params)
