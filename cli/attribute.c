@@ -83,6 +83,7 @@ static uvk_status run_pairs(job *j, pairs *file)
 static uvk_status read_files(const options *o, source *out, uvk_error *err)
 {
     out->name = o->context;
+    out->summary_name = o->summary;
     uvk_status status = source_read(o->context, &out->context, err);
     if (status == UVK_OK)
         status = source_read(o->summary, &out->summary, err);

@@ -35,6 +35,7 @@ static uvk_status load(job *j, explained *r, uvk_error *err)
     if (status == UVK_OK)
         status = explained_set_input(r, input, err);
     r->seconds_load = seconds_now() - started;
+    r->wants_logits = j->o->dump_hidden && j->info->modality == UVK_TEXT;
     return status;
 }
 

@@ -1,5 +1,6 @@
 #include "explained.h"
 
+#include "messages.h"
 #include "progress.h"
 #include "text.h"
 
@@ -55,9 +56,33 @@ static uvk_status make_maps(const job *j, explained *r, uvk_error *err)
     return status;
 }
 
+/* The output head comes first, so that the plan counts it. Who does without logits when he must, goes on without. */
+static uvk_status load_head(job *j, explained *r, uvk_error *err)
+{
+    uvk_explain_params params = job_params(j, &r->targets);
+    uvk_error reason;
+    uvk_plan plan;
+    if (j->o->scalar == UVK_LOGPROB) {
+        uvk_status status = uvk_session_use_logits(j->session, err);
+        r->has_logits = status == UVK_OK;
+        return status;
+    }
+    if (!r->wants_logits)
+        return UVK_OK;
+    uvk_status status = uvk_session_use_logits(j->session, &reason);
+    if (status == UVK_OK && (status = uvk_explain_plan(j->session, r->n, &params, &plan, &reason)) != UVK_OK)
+        uvk_session_drop_logits(j->session);
+    r->has_logits = status == UVK_OK;
+    if (status == UVK_FAILED)
+        note("%s: without log probabilities, as the budget has no room for the output head", r->name);
+    return status == UVK_NO_DEVICE || status == UVK_INTERRUPTED ? uvk_fail(err, status, "%s", reason.message) : UVK_OK;
+}
+
 uvk_status explained_run(job *j, explained *r, uvk_error *err)
 {
-    uvk_status status = job_plan(j, r->n, &r->targets, err);
+    uvk_status status = load_head(j, r, err);
+    if (status == UVK_OK)
+        status = job_plan(j, r->n, &r->targets, err);
     if (status == UVK_OK)
         status = make_room(r, err);
     if (status == UVK_OK)

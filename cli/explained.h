@@ -26,6 +26,7 @@ typedef struct explained {
     int n_scored;
     uvk_db_metric *metrics;
     int n_metrics;
+    bool wants_logits, has_logits; /* of the text, beside its rows; whether the session holds the head for them */
     double summary_logprob;     /* NAN: unknown */
     uvk_cost cost;
     double seconds_load, seconds_total;

@@ -29,7 +29,7 @@ static uvk_status read_input(const options *o, const uvk_model *model, uvk_input
     else
         part = (source_part){.text = text_copy(argument), .length = strlen(argument)};
     uvk_text_params params = {.name = file ? argument : "the text", .context = part.text, .context_length = part.length, .context_ids = part.ids,
-                              .n_context_ids = part.n_ids, .prompt = "{text}", .room = max_new_tokens(o)};
+                              .n_context_ids = part.n_ids, .prompt = "{text}", .room = max_new_tokens(o), .truncate = o->truncate};
     if (status == UVK_OK)
         status = uvk_input_create_text(model, &params, out, err);
     free(part.ids);

@@ -95,7 +95,7 @@ const flag flags[] = {
     {"max-new", FLAG_INTEGER, SUMMARIZE | GENERATE, 0, FIELD(max_new), "N", NULL, "64", "tokens to generate at most", 1, 1 << 24},
     {"prompt", FLAG_TEXT, SUMMARIES, 0, FIELD(prompt), "TEMPLATE|@FILE", NULL, "the model's chat template, else {text}\\nTL;DR:",
      "what is put around the text, which stands for {text}; \\n and \\t are understood", 0, 0},
-    {"truncate", FLAG_INTEGER, SUMMARIES, 0, FIELD(truncate), "N", NULL, "too long a text is refused",
+    {"truncate", FLAG_INTEGER, SUMMARIES | GENERATE, 0, FIELD(truncate), "N", NULL, "too long a text is refused",
      "keep the first N context tokens of each text", 1, INT32_MAX},
     {"at", FLAG_CHOICE, SUMMARIES, 0, FIELD(at), NULL, at_names, "predict",
      "the latent that explains a summary token: where it is predicted, or its own", 0, 0},

@@ -10,10 +10,15 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* The library speaks of tensors and tokens; the user wants to know which input. */
-static uvk_status name_input(const explained *r, uvk_status status, uvk_error *err)
+static bool begins_with(const char *message, const char *name)
 {
-    if (status == UVK_OK || strncmp(err->message, r->path, strlen(r->path)) == 0 || strncmp(err->message, r->name, strlen(r->name)) == 0)
+    return name && strncmp(message, name, strlen(name)) == 0;
+}
+
+/* The library speaks of tensors and tokens; the user wants to know which input. */
+static uvk_status name_input(const job *j, const explained *r, uvk_status status, uvk_error *err)
+{
+    if (status == UVK_OK || begins_with(err->message, r->path) || begins_with(err->message, r->name) || begins_with(err->message, j->o->summary))
         return status;
     char *reason = text_copy(err->message);
     uvk_fail(err, status, "%s: %s", r->from_pairs ? r->name : r->path, reason);
@@ -36,7 +41,7 @@ static uvk_status run_steps(job *j, explained *r, const steps *s, void *source, 
 {
     uvk_error err;
     double started = seconds_now();
-    uvk_status status = name_input(r, s->compute(j, r, source, &err), &err);
+    uvk_status status = name_input(j, r, s->compute(j, r, source, &err), &err);
     *stop = status == UVK_NO_DEVICE || status == UVK_INTERRUPTED || interrupted();
     if (status == UVK_INTERRUPTED)
         return status;
@@ -44,6 +49,8 @@ static uvk_status run_steps(job *j, explained *r, const steps *s, void *source, 
         *stop = true;
         return complain(&err);
     }
+    if (status == UVK_USAGE && (j->inputs > 1 || r->from_pairs))
+        err.status = UVK_BAD_INPUT; /* flags that other inputs of the batch go with */
     if (status != UVK_OK)
         status = report_failure(j, r, &err);
     bool deliver = status == UVK_OK && strcmp(r->status, "done") == 0;

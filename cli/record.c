@@ -43,6 +43,23 @@ static void add_text(cJSON *json, const char *key, const char *text)
     free(clean);
 }
 
+/* What makes ids of a text and ends what is generated: the weights' hash, which names a model, does not know of it. */
+static void add_text_files(cJSON *json, const job *j)
+{
+    static const char *const names[] = {"tokenizer.json", "tokenizer_config.json", "special_tokens_map.json", "vocab.json", "merges.txt", "vocab.txt",
+                                        "chat_template.jinja", "generation_config.json"};
+    enum { N = sizeof names / sizeof *names };
+    char hashes[N][65] = {{0}}, all[65];
+    for (int i = 0; i < N; i++) {
+        char *path = text_format("%s/%s", j->info->path, names[i]);
+        if (uvk_sha256_file(path, hashes[i], NULL) != UVK_OK)
+            hashes[i][0] = '\0';
+        free(path);
+    }
+    uvk_sha256_bytes(hashes, sizeof hashes, all);
+    cJSON_AddStringToObject(json, "text_files", all);
+}
+
 /* Everything that changes a result, keys in alphabetical order: equal parameters are equal bytes. */
 static char *run_params(const job *j)
 {
@@ -63,6 +80,8 @@ static char *run_params(const job *j)
     add_text(json, "prompt", j->prompt);
     cJSON_AddStringToObject(json, "scalar", scalar_names[o->scalar]);
     add_pair(json, "span", &o->span);
+    if (j->info->modality == UVK_TEXT)
+        add_text_files(json, j);
     if (listed)
         cJSON_AddStringToObject(json, "tokens", o->tokens ? o->tokens : j->info->modality == UVK_TEXT ? "all" : "patches");
     cJSON_AddNumberToObject(json, "top", o->top);

@@ -70,7 +70,7 @@ uvk_status summary_open(job *j, int inputs, uvk_error *err)
 uvk_text_params summary_params(const job *j, const source *s)
 {
     return (uvk_text_params){
-        .name = s->name, .context = s->context.text, .context_length = s->context.length, .context_ids = s->context.ids,
+        .name = s->name, .summary_name = s->summary_name, .context = s->context.text, .context_length = s->context.length, .context_ids = s->context.ids,
         .n_context_ids = s->context.n_ids, .summary = s->summary.text, .summary_length = s->summary.length, .summary_ids = s->summary.ids,
         .n_summary_ids = s->summary.n_ids, .prompt = j->prompt, .truncate = j->o->truncate,
     };
@@ -165,6 +165,7 @@ uvk_status summary_run(job *j, explained *r, const source *s, uvk_error *err)
     if (r->info->truncated)
         note("%s: --truncate %d left out the last %d of %d context tokens", s->name, j->o->truncate, r->info->truncated, j->o->truncate + r->info->truncated);
     uvk_status status = choose_targets(j, r, s->name, err);
+    r->wants_logits = true;
     if (status == UVK_OK)
         status = explained_run(j, r, err);
     if (status == UVK_OK)

@@ -31,9 +31,10 @@ static void store_probabilities(explained *r, const int32_t *outputs, const doub
     explained_add_metric(r, -1, "logprob", r->summary_logprob);
 }
 
-/* A model without a head predicts nothing: no metric. */
 static uvk_status measure_probabilities(job *j, explained *r, uvk_error *err)
 {
+    if (!r->has_logits)
+        return UVK_OK;
     int m = uvk_summary_targets(r->input, UVK_AT_PREDICT, NULL, NULL);
     int32_t *positions = text_alloc((size_t)m, sizeof *positions), *outputs = text_alloc((size_t)m, sizeof *outputs);
     int32_t *ids = text_alloc((size_t)m, sizeof *ids);
@@ -41,14 +42,14 @@ static uvk_status measure_probabilities(job *j, explained *r, uvk_error *err)
     uvk_summary_targets(r->input, UVK_AT_PREDICT, positions, outputs);
     for (int t = 0; t < m; t++)
         ids[t] = r->tokens[outputs[t]].id;
-    uvk_status status = m ? uvk_log_probabilities(j->session, positions, ids, m, values, err) : UVK_BAD_INPUT;
-    if (status == UVK_OK)
+    uvk_status status = uvk_log_probabilities(j->session, positions, ids, m, values, err);
+    if (status == UVK_OK && m > 0)
         store_probabilities(r, outputs, values, m);
     free(values);
     free(ids);
     free(outputs);
     free(positions);
-    return status == UVK_BAD_INPUT ? UVK_OK : status;
+    return status;
 }
 
 /* ---- Rationales -------------------------------------------------------------------------------------------------------- */

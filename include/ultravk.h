@@ -178,6 +178,7 @@ UVK_API uvk_status uvk_input_load(const uvk_model *model, const char *path, uvk_
 /* A text to be summarized, and its summary. */
 typedef struct uvk_text_params {
     const char *name;               /* for messages and uvk_input_info.path */
+    const char *summary_name;       /* for messages about the summary; NULL: name */
     const char *context;            /* the text, UTF-8 */
     size_t context_length;          /* bytes */
     const char *summary;            /* NULL: none yet, or given by summary_ids */
@@ -284,6 +285,8 @@ UVK_API uvk_status uvk_hidden(uvk_session *session, int layer, float *out, uvk_e
 /* Uploads the output head now rather than when logits are first wanted, so that plans count it. A model without one:
  * UVK_BAD_INPUT. */
 UVK_API uvk_status uvk_session_use_logits(uvk_session *session, uvk_error *err);
+/* Gives its memory back; who wants logits again uploads it again. */
+UVK_API void uvk_session_drop_logits(uvk_session *session);
 /* Language models: the logits at positions first..first+count-1 of the last forward into out[count*vocabulary]. A model without
  * a head: UVK_BAD_INPUT. */
 UVK_API uvk_status uvk_logits(uvk_session *session, int first, int count, float *out, uvk_error *err);

@@ -169,12 +169,19 @@ static void start_arch(const uvk_family *f, uvk_arch *a)
     };
 }
 
+/* An absent key takes the family's default, one that is null as many as there are heads. */
+static int default_kv_heads(const cJSON *config, const uvk_family *f, const uvk_arch *a)
+{
+    bool is_null = f->keys.kv_heads && cJSON_IsNull(cJSON_GetObjectItemCaseSensitive(config, f->keys.kv_heads));
+    return f->defaults.kv_heads && !is_null ? f->defaults.kv_heads : a->heads;
+}
+
 static uvk_status read_shape(const cJSON *config, const char *file, const uvk_family *f, uvk_arch *a, uvk_error *err)
 {
     uvk_status status;
     if ((status = read_size(config, file, f->keys.layers, f->defaults.layers, UVK_MAX_LAYERS, &a->layers, err)) ||
         (status = read_size(config, file, f->keys.heads, f->defaults.heads, LARGEST_DIM, &a->heads, err)) ||
-        (status = read_size(config, file, f->keys.kv_heads, f->defaults.kv_heads ? f->defaults.kv_heads : a->heads, LARGEST_DIM, &a->kv_heads, err)) ||
+        (status = read_size(config, file, f->keys.kv_heads, default_kv_heads(config, f, a), LARGEST_DIM, &a->kv_heads, err)) ||
         (status = read_size(config, file, f->keys.width, f->defaults.width, LARGEST_DIM, &a->width, err)) ||
         (status = read_size(config, file, f->keys.head_dim, f->defaults.head_dim ? f->defaults.head_dim : a->width / a->heads, LARGEST_DIM, &a->head_dim, err)))
         return status;

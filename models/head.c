@@ -89,6 +89,12 @@ uvk_status uvk_session_use_logits(uvk_session *s, uvk_error *err)
     return uvk_head_load(s, err);
 }
 
+void uvk_session_drop_logits(uvk_session *s)
+{
+    uvk_head_free(s->head);
+    s->head = NULL;
+}
+
 /* ---- Logits ------------------------------------------------------------------------------------------------------------------- */
 
 /* Of at most ROWS rows, left in h->logits. */

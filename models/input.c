@@ -2,9 +2,8 @@
 
 #include "file.h"
 #include "hash.h"
-#include "npy.h"
+#include "text_file.h"
 
-#include <errno.h>
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -57,14 +56,9 @@ static uvk_status sniff(const char *path, kind *out, uvk_error *err)
 static uvk_status fail_array(const uvk_input *in, const uvk_npy *npy, uvk_error *err)
 {
     const uvk_arch *a = &in->model->arch;
-    char expected[64];
-    if (a->modality == UVK_VISION)
-        snprintf(expected, sizeof expected, "F32 [3, %d, %d]", a->image_height, a->image_width);
-    else
-        snprintf(expected, sizeof expected, "I64 or I32 token ids of rank 1");
-    return uvk_fail(err, UVK_BAD_INPUT, "%s: not an input of this model (found %s of rank %d, first sizes %llu %llu %llu; expected %s)", in->path,
+    return uvk_fail(err, UVK_BAD_INPUT, "%s: not an input of this model (found %s of rank %d, first sizes %llu %llu %llu; expected F32 [3, %d, %d])", in->path,
                     uvk_dtype_name(npy->dtype), npy->rank, (unsigned long long)(npy->rank > 0 ? npy->shape[0] : 0),
-                    (unsigned long long)(npy->rank > 1 ? npy->shape[1] : 0), (unsigned long long)(npy->rank > 2 ? npy->shape[2] : 0), expected);
+                    (unsigned long long)(npy->rank > 1 ? npy->shape[1] : 0), (unsigned long long)(npy->rank > 2 ? npy->shape[2] : 0), a->image_height, a->image_width);
 }
 
 /* Takes the data of npy when it is pixels for this model. */
@@ -139,72 +133,31 @@ static uvk_status finish_image(uvk_input *in, uvk_error *err)
 
 /* ---- Texts ------------------------------------------------------------------------------------------------------------- */
 
-static uvk_status read_stdin(char **out, size_t *size, uvk_error *err)
-{
-    size_t capacity = 0, used = 0;
-    char *bytes = NULL;
-    for (size_t got = 1; got > 0 && used <= UVK_MAX_TEXT; used += got) {
-        if (capacity - used < 4096) {
-            char *larger = realloc(bytes, capacity = 2 * capacity + 65536);
-            if (!larger) {
-                free(bytes);
-                return uvk_fail_memory(err, capacity, "a text");
-            }
-            bytes = larger;
-        }
-        got = fread(bytes + used, 1, capacity - used, stdin);
-    }
-    *out = bytes;
-    *size = used;
-    if (ferror(stdin))
-        return uvk_fail(err, UVK_BAD_INPUT, "-: cannot be read (%s)", strerror(errno));
-    return used <= UVK_MAX_TEXT ? UVK_OK : uvk_fail(err, UVK_BAD_INPUT, "-: too large (expected at most %d bytes)", UVK_MAX_TEXT);
-}
-
-/* A mark of the byte order says how a file is encoded; it is no part of the text. */
-static size_t mark_size(const char *text, size_t size)
-{
-    return size >= 3 && memcmp(text, "\xef\xbb\xbf", 3) == 0 ? 3 : 0;
-}
-
 static uvk_status load_text(uvk_input *in, uvk_error *err)
 {
-    char *text = NULL;
-    void *bytes = NULL;
-    size_t size = 0;
-    bool from_stdin = strcmp(in->path, "-") == 0;
-    uvk_status status = from_stdin ? read_stdin(&text, &size, err) : uvk_file_read(in->path, UVK_MAX_TEXT, &bytes, &size, err);
-    text = from_stdin ? text : bytes;
-    if (!status) {
-        size_t mark = mark_size(text, size);
-        uvk_sha256_bytes(text, size, in->info.sha256);
-        status = uvk_input_fill_text(in, text + mark, size - mark, err);
-    }
+    char *text;
+    size_t size;
+    uvk_status status = uvk_text_file_read(in->path, &text, &size, err);
+    if (status)
+        return status;
+    size_t mark = uvk_text_mark_size(text, size);
+    uvk_sha256_bytes(text, size, in->info.sha256);
+    status = uvk_input_fill_text(in, text + mark, size - mark, err);
     free(text);
     return status;
 }
 
 static uvk_status take_ids(uvk_input *in, const uvk_npy *npy, uvk_error *err)
 {
-    if (npy->rank != 1 || (npy->dtype != UVK_I64 && npy->dtype != UVK_I32))
-        return fail_array(in, npy, err);
-    uint64_t n = npy->count, most = (uint64_t)in->model->arch.context;
-    if (n == 0 || n > most) /* before they are copied: a file may be large */
-        return uvk_fail(err, UVK_BAD_INPUT, "%s: %s (found %llu tokens, expected 1 to %llu)", in->path, n ? "longer than the model's context" : "empty",
-                        (unsigned long long)n, (unsigned long long)most);
-    int32_t *ids = malloc((size_t)n * sizeof *ids);
-    if (!ids)
-        return uvk_fail_memory(err, (size_t)n * sizeof *ids, "token ids");
-    for (uint64_t i = 0; i < n; i++) {
-        int64_t id = npy->dtype == UVK_I64 ? ((const int64_t *)npy->data)[i] : ((const int32_t *)npy->data)[i];
-        ids[i] = id < 0 || id > INT32_MAX ? -1 : (int32_t)id;
-        if (ids[i] < 0 || ids[i] >= in->model->arch.vocabulary) {
-            free(ids);
-            return uvk_fail(err, UVK_BAD_INPUT, "%s: token %llu is not in the vocabulary (found id %lld, expected 0 to %d)", in->path, (unsigned long long)i,
-                            (long long)id, in->model->arch.vocabulary - 1);
-        }
-    }
-    uvk_status status = uvk_input_fill_ids(in, ids, (int)n, err);
+    int32_t *ids;
+    int n;
+    uvk_status status = uvk_npy_ids(in->path, npy, &ids, &n, err);
+    if (status)
+        return status;
+    if (n > in->model->arch.context) /* before any is decoded: a file may be large */
+        status = uvk_fail(err, UVK_BAD_INPUT, "%s: longer than the model's context (found %d tokens, expected at most %d)", in->path, n, in->model->arch.context);
+    else
+        status = uvk_input_fill_ids(in, ids, n, err);
     free(ids);
     return status;
 }

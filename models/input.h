@@ -3,9 +3,7 @@
 #define UVK_MODELS_INPUT_H
 
 #include "model.h"
-
-/* Of a text that is read. What models take is shorter by far; this bounds what a wrong file may cost. */
-enum { UVK_MAX_TEXT = 64 * 1024 * 1024 };
+#include "text_file.h"
 
 struct uvk_input {
     const uvk_model *model; /* that it was loaded for; not owned */

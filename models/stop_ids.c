@@ -19,10 +19,8 @@ static uvk_status add_id(id_list *list, const cJSON *item, uvk_error *err)
     int64_t id;
     if (!uvk_json_whole(item, &id))
         return uvk_fail(err, UVK_BAD_INPUT, "%s: eos_token_id must be a token id or a list of them (found %s)", list->file, uvk_json_kind(item));
-    if (id < 0) /* what some checkpoints write for "none" */
+    if (id < 0 || id >= list->vocabulary) /* what some checkpoints write for "none", or one that the embedding was never given */
         return UVK_OK;
-    if (id >= list->vocabulary)
-        return uvk_fail(err, UVK_BAD_INPUT, "%s: eos_token_id %lld is beyond the vocabulary of %d", list->file, (long long)id, list->vocabulary);
     if (*list->count == list->capacity)
         return uvk_fail(err, UVK_BAD_INPUT, "%s: more than %d ids in eos_token_id", list->file, list->capacity);
     list->ids[(*list->count)++] = (int32_t)id;

@@ -39,14 +39,14 @@ static uvk_status check_text(const char *name, const char *what, const char *tex
     return UVK_OK;
 }
 
-static uvk_status check_ids(const uvk_input *in, const char *what, const int32_t *ids, int count, uvk_error *err)
+static uvk_status check_ids(const uvk_model *m, const char *name, const char *what, const int32_t *ids, int count, uvk_error *err)
 {
     if (count <= 0)
-        return uvk_fail(err, UVK_BAD_INPUT, "%s: %s is empty", in->path, what);
+        return uvk_fail(err, UVK_BAD_INPUT, "%s: %s is empty", name, what);
     for (int i = 0; i < count; i++)
-        if (ids[i] < 0 || ids[i] >= in->model->arch.vocabulary)
-            return uvk_fail(err, UVK_BAD_INPUT, "%s: token %d of %s is not in the vocabulary (found id %d, expected 0 to %d)", in->path, i, what, ids[i],
-                            in->model->arch.vocabulary - 1);
+        if (ids[i] < 0 || ids[i] >= m->arch.vocabulary)
+            return uvk_fail(err, UVK_BAD_INPUT, "%s: token %d of %s is not in the vocabulary (found id %d, expected 0 to %d)", name, i, what, ids[i],
+                            m->arch.vocabulary - 1);
     return UVK_OK;
 }
 
@@ -157,7 +157,7 @@ static uvk_status copy_text(const char *text, size_t length, char **out, size_t 
 }
 
 /* A text without a prompt. */
-static uvk_status append_text(uvk_input *in, const char *text, size_t length, uvk_role role, bool add_special, uvk_error *err)
+static uvk_status append_text(uvk_input *in, const char *name, const char *text, size_t length, uvk_role role, bool add_special, uvk_error *err)
 {
     const region r = {.end = length, .total = length, .role = role, .trailing = true};
     uvk_encoding encoding;
@@ -167,14 +167,14 @@ static uvk_status append_text(uvk_input *in, const char *text, size_t length, uv
     status = append_encoding(in, &r, &encoding, err);
     uvk_encoding_free(&encoding);
     if (!status && count_role(in, role) == 0)
-        status = uvk_fail(err, UVK_BAD_INPUT, "%s: holds no text (found %zu bytes of which no token comes)", in->path, length);
+        status = uvk_fail(err, UVK_BAD_INPUT, "%s: holds no text (found %zu bytes of which no token comes)", name, length);
     return status;
 }
 
 /* Markers are no context; in a summary they are what was summarized. */
 static uvk_status append_ids(uvk_input *in, const int32_t *ids, int count, uvk_role role, int limit, char **text, size_t *length, uvk_error *err)
 {
-    const uvk_tokenizer *t = in->model->tokenizer;
+    const uvk_tokenizer *t = check_tokenizer(in->model, NULL) == UVK_OK ? in->model->tokenizer : NULL; /* another model's reads them wrong */
     int32_t *ranges = malloc((size_t)count * 2 * sizeof *ranges);
     uvk_status status = ranges ? make_room(in, (size_t)count, err) : uvk_fail_memory(err, (size_t)count * 2 * sizeof *ranges, "tokens");
     if (!status && t)
@@ -207,14 +207,14 @@ uvk_status uvk_input_fill_text(uvk_input *in, const char *text, size_t length, u
     if (!status)
         status = copy_text(text, length, &in->text, &in->text_length, err);
     if (!status)
-        status = append_text(in, text, length, UVK_ROLE_CONTEXT, true, err);
+        status = append_text(in, in->path, text, length, UVK_ROLE_CONTEXT, true, err);
     in->info.kind = "text";
     return status ? status : check_length(in, 0, false, err);
 }
 
 uvk_status uvk_input_fill_ids(uvk_input *in, const int32_t *ids, int count, uvk_error *err)
 {
-    uvk_status status = check_ids(in, "the text", ids, count, err);
+    uvk_status status = check_ids(in->model, in->path, "the text", ids, count, err);
     if (!status)
         status = append_ids(in, ids, count, UVK_ROLE_CONTEXT, 0, &in->text, &in->text_length, err);
     in->info.kind = "array";
@@ -317,17 +317,18 @@ static uvk_status append_end(uvk_input *in, uvk_error *err)
 
 static uvk_status append_summary(uvk_input *in, const uvk_text_params *p, uvk_error *err)
 {
+    const char *name = p->summary_name ? p->summary_name : in->path;
     uvk_status status;
     if (p->summary_ids) {
-        status = check_ids(in, "the summary", p->summary_ids, p->n_summary_ids, err);
+        status = check_ids(in->model, name, "the summary", p->summary_ids, p->n_summary_ids, err);
         return status ? status : append_ids(in, p->summary_ids, p->n_summary_ids, UVK_ROLE_SUMMARY, 0, &in->summary, &in->summary_length, err);
     }
     if (!p->summary)
         return UVK_OK;
-    status = check_text(in->path, "the summary", p->summary, p->summary_length, err);
+    status = check_text(name, "the summary", p->summary, p->summary_length, err);
     if (!status)
         status = copy_text(p->summary, p->summary_length, &in->summary, &in->summary_length, err);
-    return status ? status : append_text(in, p->summary, p->summary_length, UVK_ROLE_SUMMARY, false, err);
+    return status ? status : append_text(in, name, p->summary, p->summary_length, UVK_ROLE_SUMMARY, false, err);
 }
 
 /* ---- All of it ------------------------------------------------------------------------------------------------------------- */
@@ -366,7 +367,7 @@ static uvk_status build(uvk_input *in, const uvk_text_params *p, uvk_error *err)
 {
     uvk_status status;
     if (p->context_ids) {
-        status = check_ids(in, "the text", p->context_ids, p->n_context_ids, err);
+        status = check_ids(in->model, in->path, "the text", p->context_ids, p->n_context_ids, err);
         if (!status)
             status = append_ids(in, p->context_ids, p->n_context_ids, UVK_ROLE_CONTEXT, p->truncate, &in->text, &in->text_length, err);
     } else {

@@ -284,6 +284,27 @@ static void test_a_model_without_a_head_explains(void **state)
 }
 
 /* An input knows the model it was loaded for only by what it holds. */
+static void test_the_head_comes_and_goes(void **state)
+{
+    (void)state;
+    const fixture_spec spec = model_spec(1);
+    uvk_error err;
+    float before[128], after[128];
+    rig r;
+    assert_true((size_t)spec.vocabulary <= sizeof before / sizeof *before);
+    rig_open(&r, &spec);
+    rig_expect(uvk_logits(r.session, 0, 1, before, &err), &err);
+    const uint64_t with = uvk_context_used(r.context);
+    uvk_session_drop_logits(r.session);
+    assert_true(uvk_context_used(r.context) < with);
+    uvk_session_drop_logits(r.session);
+    rig_expect(uvk_session_use_logits(r.session, &err), &err);
+    assert_int_equal(uvk_context_used(r.context), with);
+    rig_expect(uvk_logits(r.session, 0, 1, after, &err), &err);
+    assert_memory_equal(before, after, (size_t)spec.vocabulary * sizeof *before);
+    rig_close(&r);
+}
+
 static void test_inputs_of_other_models_are_refused(void **state)
 {
     (void)state;
@@ -532,6 +553,7 @@ int main(void)
         cmocka_unit_test(test_generation_is_refused),
         cmocka_unit_test(test_log_probabilities_stand_at_the_end_of_a_language_model),
         cmocka_unit_test(test_a_model_without_a_head_explains),
+        cmocka_unit_test(test_the_head_comes_and_goes),
         cmocka_unit_test(test_inputs_of_other_models_are_refused),
         cmocka_unit_test(test_texts_leave_nothing_behind),
         cmocka_unit_test(test_plans_are_kept),

@@ -1,10 +1,11 @@
 """summarize and attribute: texts and their summaries, from the command line to the database."""
 import json
+import re
 import signal
 import subprocess
 
 from harness import PROGRAM, NO_DRIVER, ProgramTest, contents, main, make_model, npy, read_npy, read_safetensors
-from text_model import CONTEXT, LAYERS, make_text_model
+from text_model import CONTEXT, LAYERS, VOCABULARY, make_text_model
 
 DOCUMENT = "The cat sat on the mat. Then it ran\naway from the h\u00e9ron."
 SUMMARY = "A cat ran away."
@@ -89,6 +90,22 @@ class Attribute(SummaryTest):
         self.assertEqual(len(set(logprobs)), 1)
         prompt = self.rows("r.db", "SELECT group_concat(text, '') FROM token WHERE role = 'prompt' AND sequence_id = (SELECT max(id) FROM sequence)")
         self.assertEqual(prompt, [(" =\n",)])
+
+    def test_errors_name_the_file_of_the_summary(self):
+        arguments = ["attribute", "--model", "model", "--context", "doc.txt", "--summary"]
+        self.write("bad.txt", b"ab\xff")
+        self.refuse(3, *arguments, "bad.txt", says=["ultravk: bad.txt: the summary is not text"])
+        self.write("empty.txt", "")
+        self.refuse(3, *arguments, "empty.txt", says=["ultravk: empty.txt: the summary is empty"])
+        self.write("c.npy", npy([2], [3, 4], "<i4", "i"))
+        self.write("s.npy", npy([2], [3, VOCABULARY], "<i4", "i"))
+        self.refuse(3, "attribute", "--model", "model", "--context", "c.npy", "--summary", "s.npy", says=["ultravk: s.npy: token 1", str(VOCABULARY)])
+
+    def test_the_plan_counts_the_output_head(self):
+        planned = self.ok("attribute", "--model", "model", "--context", "doc.txt", "--summary", "sum.txt", "--json").stderr
+        explained = self.ok("explain", "--model", "model", "doc.txt", "--json").stderr
+        weights = [re.search(r"plan: weights (\S+ \w+)", text).group(1) for text in (planned, explained)]
+        self.assertNotEqual(*weights)
 
     def test_table(self):
         lines = self.files_pair("--top", "2").stdout.splitlines()
@@ -260,6 +277,17 @@ class Pairs(SummaryTest):
         self.assertEqual(self.rows("r.db", "SELECT id, scores FROM map ORDER BY id")[:len(before)], before)
         self.assertEqual(self.rows("r.db", "SELECT id, status FROM run"), [(1, "done")])
         self.assertEqual(self.rows("r.db", "SELECT status, count(*) FROM run_input GROUP BY status"), [("done", 3)])
+
+    def test_resume_sees_other_text_files(self):
+        self.pairs(self.good())
+        arguments = ["attribute", "--model", "model", "--pairs", "pairs.jsonl", "--db", "r.db", "--resume"]
+        self.ok(*arguments)
+        config = contents(self.path("model", "tokenizer_config.json"))
+        self.write("model/tokenizer_config.json", config + b"\n")
+        self.assertNotIn("done before", self.ok(*arguments).stderr)
+        self.write("model/tokenizer_config.json", config)
+        self.assertIn("done before", self.ok(*arguments).stderr)
+        self.assertEqual(self.rows("r.db", "SELECT count(*), count(DISTINCT key) FROM run"), [(2, 2)])
 
     def test_empty_file(self):
         self.pairs("", "  ")
