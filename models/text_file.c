@@ -65,7 +65,11 @@ uvk_status uvk_npy_ids(const char *path, const uvk_npy *npy, int32_t **out, int 
         return uvk_fail_memory(err, n * sizeof *ids, "token ids");
     for (size_t i = 0; i < n; i++) {
         int64_t id = npy->dtype == UVK_I64 ? ((const int64_t *)npy->data)[i] : ((const int32_t *)npy->data)[i];
-        ids[i] = id < 0 || id > INT32_MAX ? -1 : (int32_t)id;
+        if (id < 0 || id > INT32_MAX) {
+            free(ids);
+            return uvk_fail(err, UVK_BAD_INPUT, "%s: token %zu is in no vocabulary (found id %lld)", path, i, (long long)id);
+        }
+        ids[i] = (int32_t)id;
     }
     *out = ids;
     *count = (int)n;

@@ -14,8 +14,8 @@ uvk_status uvk_text_file_read(const char *path, char **out, size_t *size, uvk_er
 /* Bytes of a byte order mark at the start: it says how a file is encoded and is no part of the text. */
 size_t uvk_text_mark_size(const char *text, size_t size);
 
-/* Token ids from an I64 or I32 array of rank 1 and at most UVK_MAX_TEXT ids; *out is owned by the caller. What does not fit 32 bits,
- * and so is in no vocabulary, becomes -1. */
+/* Token ids from an I64 or I32 array of rank 1 and at most UVK_MAX_TEXT ids; *out is owned by the caller. Anything else, and an id
+ * that no vocabulary has: UVK_BAD_INPUT. */
 uvk_status uvk_npy_ids(const char *path, const uvk_npy *npy, int32_t **out, int *count, uvk_error *err);
 
 #endif

@@ -574,9 +574,9 @@ static void bad_files_are_refused(void **state)
     static const int64_t beyond[] = {0, VOCABULARY + 10}, huge[] = {(int64_t)1 << 32};
     static const int32_t zeros[250] = {0};
     static const struct { const char *dtype, *shape; const void *data; size_t size; const char *part; } arrays[] = {
-        {"f4", "2,", zeros, 8, "expected I64 or I32 token ids of rank 1"}, {"i4", "1, 2", zeros, 8, "of rank 2"},
-        {"i8", "2,", beyond, 16, "token 1 is not in the vocabulary (found id 273, expected 0 to 272)"}, {"i8", "1,", huge, 8, "found id 4294967296"},
-        {"i4", "0,", NULL, 0, "empty"}, {"i4", "250,", zeros, 1000, "found 250 tokens, expected 1 to 200"},
+        {"f4", "2,", zeros, 8, "no token ids (found F32 of rank 1, expected I64 or I32 of rank 1)"}, {"i4", "1, 2", zeros, 8, "of rank 2"},
+        {"i8", "2,", beyond, 16, "token 1 of the text is not in the vocabulary (found id 273, expected 0 to 272)"}, {"i8", "1,", huge, 8, "found id 4294967296"},
+        {"i4", "0,", NULL, 0, "empty"}, {"i4", "250,", zeros, 1000, "found 250 tokens, expected at most 200"},
     };
     for (size_t i = 0; i < sizeof arrays / sizeof *arrays; i++) {
         write_npy(s->dir, "bad.npy", arrays[i].dtype, arrays[i].shape, arrays[i].data, arrays[i].size);

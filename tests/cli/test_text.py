@@ -205,8 +205,9 @@ class Explain(TextTest):
                                 (["--at-pixel", "1,1"], "--at-word")):
             self.refused(2, "explain", "--model", "model", "a.txt", *arguments, says=says)
         self.refused(2, "explain", "--model", "model", "a.txt", "--tokens", "150", "--quiet", says=["a.txt", "out of range"])
-        self.write("long.txt", 6 * TEXT)
-        r = self.run_program("explain", "--model", "model", "a.txt", "long.txt", "--tokens", "30", "--quiet", "--json")
+        n = len(json.loads(self.ok("tokenize", "--model", "model", TEXT, "--json").stdout)["ids"])
+        self.write("long.txt", TEXT + " a")
+        r = self.run_program("explain", "--model", "model", "a.txt", "long.txt", "--tokens", n, "--quiet", "--json")
         self.assertEqual((r.returncode, [json.loads(line)["status"] for line in r.stdout.splitlines()]), (3, ["failed", "done"]))
         make_model(self.path("vit"))
         self.refused(2, "explain", "--model", "vit", "a.txt", "--at-word", "1", says="--at-pixel")
