@@ -27,18 +27,6 @@ void explain_shorten(const job *j, target_list *targets)
     targets_free(&all);
 }
 
-static uvk_status load(job *j, explained *r, uvk_error *err)
-{
-    double started = seconds_now();
-    uvk_input *input;
-    uvk_status status = uvk_input_load(j->model, r->path, &input, err);
-    if (status == UVK_OK)
-        status = explained_set_input(r, input, err);
-    r->seconds_load = seconds_now() - started;
-    r->wants_logits = j->o->dump_hidden && j->info->modality == UVK_TEXT;
-    return status;
-}
-
 static target_list copy(const target_list *list)
 {
     target_list out = *list;
@@ -82,7 +70,8 @@ static uvk_status compute(job *j, explained *r, void *source, uvk_error *err)
     uvk_status status = record_is_done(j, r, &done, err);
     if (status != UVK_OK || done)
         return status;
-    status = load(j, r, err);
+    status = explained_load(j, r, err);
+    r->wants_logits = j->o->dump_hidden && j->info->modality == UVK_TEXT;
     if (status == UVK_OK)
         status = choose_targets(j, r, source, err);
     return status == UVK_OK ? explained_run(j, r, err) : status;

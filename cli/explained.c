@@ -18,6 +18,17 @@ uvk_status explained_set_input(explained *r, uvk_input *input, uvk_error *err)
     return text_view_open(input, &r->text, err);
 }
 
+uvk_status explained_load(const job *j, explained *r, uvk_error *err)
+{
+    double started = seconds_now();
+    uvk_input *input;
+    uvk_status status = uvk_input_load(j->model, r->path, &input, err);
+    if (status == UVK_OK)
+        status = explained_set_input(r, input, err);
+    r->seconds_load = seconds_now() - started;
+    return status;
+}
+
 typedef struct watched { const job *j; const explained *r; } watched;
 
 static void show_progress(void *user, int done, int targets)
@@ -90,10 +101,10 @@ uvk_status explained_run(job *j, explained *r, uvk_error *err)
     return status == UVK_OK ? make_maps(j, r, err) : status;
 }
 
-void explained_add_metric(explained *r, int target, const char *name, double value)
+void explained_add_metric(explained *r, uvk_db_metric metric)
 {
     r->metrics = text_grow(r->metrics, (size_t)r->n_metrics + 1, sizeof *r->metrics);
-    r->metrics[r->n_metrics++] = (uvk_db_metric){.target = target, .name = name, .method = "ultra", .k = NAN, .value = value};
+    r->metrics[r->n_metrics++] = metric;
 }
 
 void explained_free(explained *r)

@@ -37,9 +37,12 @@ typedef struct explained {
 
 /* Takes over input, tokens and the words of a text. */
 uvk_status explained_set_input(explained *r, uvk_input *input, uvk_error *err);
+/* Opens r->path as the model takes it. */
+uvk_status explained_load(const job *j, explained *r, uvk_error *err);
 /* Forward, rows and maps of r->targets. */
 uvk_status explained_run(job *j, explained *r, uvk_error *err);
-void explained_add_metric(explained *r, int target, const char *name, double value);
+/* Its names are not owned. */
+void explained_add_metric(explained *r, uvk_db_metric metric);
 void explained_free(explained *r);
 
 /* How an input gets from its name to its results. compute may set the status to "skipped"; deliver then is left out. show is
