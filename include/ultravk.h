@@ -302,6 +302,11 @@ UVK_API uvk_status uvk_generate(uvk_session *session, const uvk_input *input, in
  * come out whatever the chunk size. A non-finite row: UVK_FAILED. cost may be NULL. */
 UVK_API uvk_status uvk_explain(uvk_session *session, const uvk_explain_params *params, float *rows, uvk_cost *cost, uvk_error *err);
 
+/* Raw attention rollout, a baseline: rows[k*n + j] is row targets[k] of R(layer-1) ... R(1), R(b) = (mean_h A(b,h) + I) / 2, of the last
+ * forward (arXiv 2005.00928). layer 0: L+1. rows holds n_targets*n floats, owned by the caller; each row sums to 1. An n x n matrix is
+ * held on the device meanwhile. A row that is not finite: UVK_FAILED. */
+UVK_API uvk_status uvk_raw_rollout(uvk_session *session, int layer, const int32_t *targets, int n_targets, float *rows, uvk_error *err);
+
 /* Gradients of one target's scalar, for checking and research: attention[(b*H + h)*n*n + r*n + j] = d f / d A(b+1,h)[r,j]
  * for blocks 1..layer-1, and input[i*d + k] = d f / d z(1)[i,k]. Either may be NULL. params->n_targets must be 1;
  * first_block and order mean nothing here. What is not finite is handed over as it is. */

@@ -72,6 +72,9 @@ uvk_status uvk_rotate_backward(uvk_context *ctx, const uvk_attention_shape *shap
 /* o[n, heads*head_dim] and stats[n, 2 heads] (maximum and 1/sum of each softmax) of qkv[n, qkv], for the query rows of range. */
 uvk_status uvk_attention(uvk_context *ctx, const uvk_attention_shape *shape, const uvk_tensor *qkv, uvk_range range, const uvk_tensor *o, const uvk_tensor *stats, uvk_error *err);
 
+/* (mean_h A + I) / 2 into factor[n, n], which may be cut: what a block contributes to raw attention rollout. */
+uvk_status uvk_attention_mean(uvk_context *ctx, const uvk_attention_shape *shape, const uvk_tensor *qkv, const uvk_tensor *stats, const uvk_tensor *factor, uvk_error *err);
+
 /* An attention whose gradient is wanted, and the gradient of its output: what the kernels below share. */
 typedef struct uvk_attention_gradient {
     const uvk_attention_shape *shape;
