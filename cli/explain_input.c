@@ -3,7 +3,6 @@
 
 #include "messages.h"
 #include "pictures.h"
-#include "progress.h"
 #include "record.h"
 #include "show.h"
 #include "text.h"
@@ -25,17 +24,6 @@ void explain_shorten(const job *j, target_list *targets)
         targets_spread(&all, j->info, SIDE, targets);
     note("%d of %d targets, spread over the %s; --tokens names others, --db keeps all", targets->count, all.count, text ? "text" : "image");
     targets_free(&all);
-}
-
-static uvk_status load(job *j, explained *r, uvk_error *err)
-{
-    double started = seconds_now();
-    uvk_input *input;
-    uvk_status status = uvk_input_load(j->model, r->path, &input, err);
-    if (status == UVK_OK)
-        status = explained_set_input(r, input, err);
-    r->seconds_load = seconds_now() - started;
-    return status;
 }
 
 static target_list copy(const target_list *list)
@@ -81,7 +69,7 @@ static uvk_status compute(job *j, explained *r, void *source, uvk_error *err)
     uvk_status status = record_is_done(j, r, &done, err);
     if (status != UVK_OK || done)
         return status;
-    status = load(j, r, err);
+    status = explained_load(j, r, err);
     if (status == UVK_OK)
         status = choose_targets(j, r, source, err);
     return status == UVK_OK ? explained_run(j, r, err) : status;

@@ -1,6 +1,8 @@
 #include "explained.h"
 
 #include "progress.h"
+#include "record.h"
+#include "segmented.h"
 #include "text.h"
 
 #include <math.h>
@@ -15,6 +17,17 @@ uvk_status explained_set_input(explained *r, uvk_input *input, uvk_error *err)
     if (!*r->sha256)
         memcpy(r->sha256, r->info->sha256, sizeof r->sha256);
     return text_view_open(input, &r->text, err);
+}
+
+uvk_status explained_load(const job *j, explained *r, uvk_error *err)
+{
+    double started = seconds_now();
+    uvk_input *input;
+    uvk_status status = uvk_input_load(j->model, r->path, &input, err);
+    if (status == UVK_OK)
+        status = explained_set_input(r, input, err);
+    r->seconds_load = seconds_now() - started;
+    return status;
 }
 
 typedef struct watched { const job *j; const explained *r; } watched;
@@ -45,7 +58,7 @@ static uvk_status run_model(job *j, explained *r, uvk_error *err)
     return status == UVK_OK ? uvk_explain(j->session, &params, r->rows, &r->cost, err) : status;
 }
 
-static uvk_status make_maps(const job *j, explained *r, uvk_error *err)
+uvk_status explained_maps(const job *j, explained *r, uvk_error *err)
 {
     uvk_layout layout = uvk_layout_of(j->model, r->input);
     uvk_status status = UVK_OK;
@@ -60,15 +73,27 @@ uvk_status explained_run(job *j, explained *r, uvk_error *err)
     uvk_status status = job_plan(j, r->n, &r->targets, err);
     if (status == UVK_OK)
         status = make_room(r, err);
-    if (status == UVK_OK)
+    if (status == UVK_OK && j->reuse_rows && j->db)
+        status = record_find_rows(j, r, err);
+    if (status == UVK_OK && !r->rows_run)
         status = run_model(j, r, err);
-    return status == UVK_OK ? make_maps(j, r, err) : status;
+    return status == UVK_OK ? explained_maps(j, r, err) : status;
+}
+
+static void add_metric(explained *r, uvk_db_metric metric)
+{
+    r->metrics = text_grow(r->metrics, (size_t)r->n_metrics + 1, sizeof *r->metrics);
+    r->metrics[r->n_metrics++] = metric;
 }
 
 void explained_add_metric(explained *r, int target, const char *name, double value)
 {
-    r->metrics = text_grow(r->metrics, (size_t)r->n_metrics + 1, sizeof *r->metrics);
-    r->metrics[r->n_metrics++] = (uvk_db_metric){.target = target, .name = name, .method = "ultra", .k = NAN, .value = value};
+    add_metric(r, (uvk_db_metric){.target = target, .name = name, .method = "ultra", .k = NAN, .value = value});
+}
+
+void explained_add_score(explained *r, const char *method, const char *name, double value)
+{
+    add_metric(r, (uvk_db_metric){.target = -1, .name = name, .method = method, .k = NAN, .value = value});
 }
 
 void explained_free(explained *r)
@@ -83,6 +108,7 @@ void explained_free(explained *r)
     free(r->share);
     free(r->scored);
     free(r->metrics);
+    segmented_free(r->segments);
     targets_free(&r->targets);
     text_view_free(&r->text);
     uvk_input_free(r->input);

@@ -26,6 +26,8 @@ typedef struct explained {
     int n_scored;
     uvk_db_metric *metrics;
     int n_metrics;
+    struct segmented *segments; /* of segment */
+    int64_t rows_run;           /* where the rows were found: the run that stored them; 0: they were computed */
     double summary_logprob;     /* NAN: unknown */
     uvk_cost cost;
     double seconds_load, seconds_total;
@@ -36,9 +38,15 @@ typedef struct explained {
 
 /* Takes over input, tokens and the words of a text. */
 uvk_status explained_set_input(explained *r, uvk_input *input, uvk_error *err);
-/* Forward, rows and maps of r->targets. */
+/* The input at r->path. */
+uvk_status explained_load(const job *j, explained *r, uvk_error *err);
+/* Forward, rows and maps of r->targets; where the job may use them again, rows that the database has. */
 uvk_status explained_run(job *j, explained *r, uvk_error *err);
+/* Scores and numbers of rows that are there. */
+uvk_status explained_maps(const job *j, explained *r, uvk_error *err);
 void explained_add_metric(explained *r, int target, const char *name, double value);
+/* Of the whole input, by a method that may be a baseline. */
+void explained_add_score(explained *r, const char *method, const char *name, double value);
 void explained_free(explained *r);
 
 /* How an input gets from its name to its results. compute may set the status to "skipped"; deliver then is left out. show is

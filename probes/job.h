@@ -13,6 +13,7 @@ typedef struct uvk_job {
     uvk_normalize normalize;
     const int32_t *targets;
     int n_targets;
+    const float *weights;     /* [patches, d] of UVK_LEARNED */
 
     uvk_pool *pool;
     uvk_chunk chunk;
