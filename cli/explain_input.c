@@ -3,7 +3,6 @@
 
 #include "messages.h"
 #include "pictures.h"
-#include "progress.h"
 #include "record.h"
 #include "show.h"
 #include "text.h"

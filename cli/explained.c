@@ -2,6 +2,8 @@
 
 #include "messages.h"
 #include "progress.h"
+#include "record.h"
+#include "segmented.h"
 #include "text.h"
 
 #include <math.h>
@@ -57,7 +59,7 @@ static uvk_status run_model(job *j, explained *r, uvk_error *err)
     return status == UVK_OK ? uvk_explain(j->session, &params, r->rows, &r->cost, err) : status;
 }
 
-static uvk_status make_maps(const job *j, explained *r, uvk_error *err)
+uvk_status explained_maps(const job *j, explained *r, uvk_error *err)
 {
     uvk_layout layout = uvk_layout_of(j->model, r->input);
     uvk_status status = UVK_OK;
@@ -96,15 +98,22 @@ uvk_status explained_run(job *j, explained *r, uvk_error *err)
         status = job_plan(j, r->n, &r->targets, err);
     if (status == UVK_OK)
         status = make_room(r, err);
-    if (status == UVK_OK)
+    if (status == UVK_OK && j->reuse_rows && j->db)
+        status = record_find_rows(j, r, err);
+    if (status == UVK_OK && !r->rows_run)
         status = run_model(j, r, err);
-    return status == UVK_OK ? make_maps(j, r, err) : status;
+    return status == UVK_OK ? explained_maps(j, r, err) : status;
 }
 
 void explained_add_metric(explained *r, uvk_db_metric metric)
 {
     r->metrics = text_grow(r->metrics, (size_t)r->n_metrics + 1, sizeof *r->metrics);
     r->metrics[r->n_metrics++] = metric;
+}
+
+void explained_add_score(explained *r, const char *method, const char *name, double value)
+{
+    explained_add_metric(r, (uvk_db_metric){.target = -1, .name = name, .method = method, .k = NAN, .value = value});
 }
 
 void explained_free(explained *r)
@@ -119,6 +128,7 @@ void explained_free(explained *r)
     free(r->share);
     free(r->scored);
     free(r->metrics);
+    segmented_free(r->segments);
     targets_free(&r->targets);
     text_view_free(&r->text);
     uvk_input_free(r->input);

@@ -27,6 +27,8 @@ typedef struct explained {
     uvk_db_metric *metrics;
     int n_metrics;
     bool wants_logits, has_logits; /* of the text, beside its rows; whether the session holds the head for them */
+    struct segmented *segments; /* of segment */
+    int64_t rows_run;           /* where the rows were found: the run that stored them; 0: they were computed */
     double summary_logprob;     /* NAN: unknown */
     uvk_cost cost;
     double seconds_load, seconds_total;
@@ -39,10 +41,14 @@ typedef struct explained {
 uvk_status explained_set_input(explained *r, uvk_input *input, uvk_error *err);
 /* Opens r->path as the model takes it. */
 uvk_status explained_load(const job *j, explained *r, uvk_error *err);
-/* Forward, rows and maps of r->targets. */
+/* Forward, rows and maps of r->targets; where the job may use them again, rows that the database has. */
 uvk_status explained_run(job *j, explained *r, uvk_error *err);
+/* Scores and numbers of rows that are there. */
+uvk_status explained_maps(const job *j, explained *r, uvk_error *err);
 /* Its names are not owned. */
 void explained_add_metric(explained *r, uvk_db_metric metric);
+/* Of the whole input, by a method that may be a baseline. */
+void explained_add_score(explained *r, const char *method, const char *name, double value);
 void explained_free(explained *r);
 
 /* How an input gets from its name to its results. compute may set the status to "skipped"; deliver then is left out. show is

@@ -128,7 +128,7 @@ static void outline(uvk_image *canvas, const backdrop *b, int target)
         frame(canvas, x0 - i, y0 - i, x1 + i, y1 + i, i < 0 || i == thick ? 0 : 255);
 }
 
-static uvk_status copy_image(const uvk_image *in, uvk_image *out, uvk_error *err)
+uvk_status image_copy(const uvk_image *in, uvk_image *out, uvk_error *err)
 {
     size_t bytes = 3 * (size_t)in->width * (size_t)in->height;
     *out = (uvk_image){.width = in->width, .height = in->height, .rgb = malloc(bytes)};
@@ -145,7 +145,7 @@ uvk_status heatmap_write(const char *path, const backdrop *b, const float *score
     if (status == UVK_OK)
         status = uvk_image_resize(&grid, b->width, b->height, UVK_BICUBIC, &heat, err);
     if (status == UVK_OK)
-        status = copy_image(&b->photo, &canvas, err);
+        status = image_copy(&b->photo, &canvas, err);
     if (status == UVK_OK) {
         paint(&canvas, b, &heat);
         if (target >= 0)

@@ -16,6 +16,9 @@ typedef struct backdrop {
 uvk_status backdrop_open(const uvk_model_info *model, const uvk_input *input, backdrop *out, uvk_error *err);
 void backdrop_close(backdrop *b);
 
+/* A copy to paint on. */
+uvk_status image_copy(const uvk_image *in, uvk_image *out, uvk_error *err);
+
 /* scores[rows*columns] from least to most as 0..255, grey, one pixel a patch; owned by the caller. A flat map is black. */
 uvk_status heatmap_grid(const float *scores, int rows, int columns, uvk_image *out, uvk_error *err);
 

@@ -14,6 +14,7 @@ uvk_explain_params job_params(const job *j, const target_list *targets)
     return (uvk_explain_params){
         .layer = j->layer, .first_block = j->first_block, .scalar = (uvk_scalar)j->o->scalar, .order = (uvk_order)j->o->order,
         .normalize = j->normalize, .targets = targets->tokens, .n_targets = targets->count,
+        .weights = j->projection.weights,
     };
 }
 
@@ -36,6 +37,8 @@ static uvk_status check_layers(const job *j, uvk_error *err)
         return uvk_fail(err, UVK_USAGE, "--layer %d: this model has layers 2 to %d", j->layer, top);
     if (j->first_block >= j->layer)
         return uvk_fail(err, UVK_USAGE, "--first-block %d: layer %d has blocks 1 to %d below it", j->first_block, j->layer, j->layer - 1);
+    if (j->o->scalar == UVK_LEARNED && j->layer != j->projection.layer)
+        return uvk_fail(err, UVK_USAGE, "--layer %d: %s was learned at layer %d", j->layer, j->o->weights, j->projection.layer);
     if (j->o->scalar != UVK_LOGPROB)
         return UVK_OK;
     if (j->info->modality != UVK_TEXT)
@@ -43,6 +46,19 @@ static uvk_status check_layers(const job *j, uvk_error *err)
     if (j->layer != top)
         return uvk_fail(err, UVK_USAGE, "--scalar logprob explains layer %d of this model, its output, alone (found --layer %d)", top, j->layer);
     return UVK_OK;
+}
+
+static uvk_status load_weights(job *j, uvk_error *err)
+{
+    const options *o = j->o;
+    bool learned = o->scalar == UVK_LEARNED;
+    if (learned != (o->weights != NULL))
+        return learned ? uvk_fail(err, UVK_USAGE, "--scalar learned needs --weights W.safetensors, which ultravk refine makes")
+                       : uvk_fail(err, UVK_USAGE, "--weights is used by --scalar learned only (found --scalar %s)", scalar_names[o->scalar]);
+    uvk_status status = learned ? uvk_projection_load(o->weights, j->info, &j->projection, err) : UVK_OK;
+    if (status == UVK_OK && learned && o->layer <= 0)
+        j->layer = j->projection.layer;
+    return status;
 }
 
 uvk_status job_load(job *j, uvk_error *err)
@@ -53,12 +69,13 @@ uvk_status job_load(job *j, uvk_error *err)
         return status;
     j->info = uvk_model_get_info(j->model);
     bool text = j->info->modality == UVK_TEXT;
-    j->layer = o->layer ? o->layer : j->info->layers + 1;
+    j->layer = o->layer > 0 ? o->layer : j->info->layers + 1;
     j->first_block = o->first_block ? o->first_block : 1;
     j->own = o->own_token >= 0 ? (uvk_own_token)o->own_token : text ? UVK_OWN_ZERO : UVK_OWN_MAX;
     j->normalize = o->scalar == UVK_LOGPROB ? UVK_NO_NORM : (uvk_normalize)o->normalize; /* it has no c */
     j->tokenizer = j->model->tokenizer;
-    return check_layers(j, err);
+    status = load_weights(j, err);
+    return status ? status : check_layers(j, err);
 }
 
 static void print_log(void *user, uvk_log_level level, const char *line)
@@ -128,6 +145,7 @@ uvk_status job_close(job *j, uvk_status status)
         status = worse_status(status, complain(&err));
     rows_file_free(&j->rows);
     free(j->prompt);
+    uvk_projection_free(&j->projection);
     uvk_session_free(j->session);
     uvk_context_free(j->context);
     uvk_model_free(j->model);

@@ -4,6 +4,7 @@
 
 #include "db.h"
 #include "options.h"
+#include "projection.h"
 #include "rows_file.h"
 #include "targets.h"
 #include "tokenizer.h"
@@ -24,6 +25,8 @@ typedef struct job {
     uvk_own_token own;
     char *prompt;               /* the template of --prompt, owned; NULL: the model's own */
     uvk_normalize normalize;
+    bool reuse_rows;            /* rows that an earlier run stored are used again */
+    uvk_projection projection;  /* of --weights */
     bool table;                 /* nothing is written anywhere: a short table is printed */
     rows_file rows;
     int planned;                /* tokens of the largest sequence whose plan was printed */

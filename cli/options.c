@@ -5,13 +5,15 @@
 
 enum {
     DEVICES = 1, INFO = 2, EXPLAIN = 4, SUMMARIZE = 8, ATTRIBUTE = 16, GENERATE = 32, TOKENIZE = 64, QUERY = 128, PRUNE = 256, EVALUATE = 512,
-    EVERY = 1023,
+    SEGMENT = 1024, REFINE = 2048, EVERY = 4095,
     SUMMARIES = SUMMARIZE | ATTRIBUTE,         /* what works on a text and its summary */
-    RUNS = EXPLAIN | SUMMARIES | EVALUATE,     /* what explains and stores */
-    MODELS = INFO | RUNS | GENERATE | TOKENIZE /* what reads a model folder */
+    CLUSTERS = SEGMENT | REFINE,               /* what makes segments */
+    RUNS = EXPLAIN | SUMMARIES | SEGMENT | EVALUATE, /* what explains and stores */
+    ROWS = RUNS | REFINE,                      /* what explains */
+    MODELS = INFO | ROWS | GENERATE | TOKENIZE /* what reads a model folder */
 };
 
-const char *const scalar_names[] = {"sum", "energy", "logprob", NULL};
+const char *const scalar_names[] = {"sum", "energy", "logprob", "learned", NULL};
 const char *const order_names[] = {"rollout", "formula", NULL};
 const char *const normalize_names[] = {"norm", "none", NULL};
 const char *const own_token_names[] = {"max", "keep", "zero", NULL};
@@ -19,6 +21,13 @@ const char *const at_names[] = {"predict", "token", NULL};
 const char *const format_names[] = {"table", "csv", "json", "jsonl", NULL};
 const char *const mask_names[] = {"black", "mean", "blur", NULL};
 const char *const removal_names[] = {"delete", "mask", NULL};
+const char *const cluster_at_names[] = {"image", "grid", NULL};
+const char *const aggregate_names[] = {"scaled", "raw", NULL};
+const char *const cluster_scale_names[] = {"minmax", "none", NULL};
+const char *const perturb_names[] = {"noise", "blur", "mean", "shuffle", NULL};
+const char *const solver_names[] = {"adam", "closed", NULL};
+static const char *const linkage_names[] = {"average", NULL};
+static const char *const preset_names[] = {"none", "demo", NULL};
 static const char *const precision_names[] = {"f32", "auto", NULL};
 
 const verb verbs[] = {
@@ -41,6 +50,16 @@ const verb verbs[] = {
      "  ultravk explain --model vit-base-patch16-224 @list.txt --db results.db --resume\n"
      "  ultravk explain --model gpt2 article.txt --at-word 12\n",
      EXPLAIN, 1, -1, "no INPUT given (a photo, a text, a folder, a pattern or @list.txt)", verb_explain},
+    {"segment", "--model DIR IMAGE...", "cut images into segments: patches that have the same explanation",
+     "The explanations of all patches are clustered; nothing is learned and no label is used. With --db the dendrogram is stored, and rows\n"
+     "that an earlier run of explain or segment left there are used again: another --zeta costs no gradients. With --masks the segments are\n"
+     "matched to the labels of DIR/STEM.png, a mask of the photo's size, one 8-bit channel, 255 ignored. --out-dir receives STEM.labels.png,\n"
+     "STEM.overlay.png and STEM.original.png, the labels in the photo's own geometry (255 outside of what the model sees). Without --db and\n"
+     "--out-dir a short table per image is printed.",
+     "  ultravk segment --model vit-base-patch16-224 photo.jpg\n"
+     "  ultravk segment --model vit-base-patch16-224 photos/ --layer 10 --clusters 5 --out-dir segments/\n"
+     "  ultravk segment --model vit-base-patch16-224 photos/ --masks masks/ --classes coco27.json --db results.db\n",
+     SEGMENT, 1, -1, "no IMAGE given (a photo, a folder, a pattern or @list.txt)", verb_segment},
     {"summarize", "--model DIR TEXT...", "summarize texts, and say which of their words each summary came from",
      "TEXT is a .txt file, - (standard input), a .npy array of token ids (then no template is applied), a folder, a pattern in quotes or\n"
      "@LIST.txt. The summary is generated greedily and printed; then every token of it is explained. Without --db and --out a short table\n"
@@ -108,7 +127,6 @@ const flag flags[] = {
     {"mask", FLAG_CHOICE, EVALUATE, 0, FIELD(mask), NULL, mask_names, "black", "what hides a patch: black, the image's mean colour, or its blur", 0, 0},
     {"removal", FLAG_CHOICE, EVALUATE, 0, FIELD(removal), NULL, removal_names, "delete",
      "how a token leaves a text: deleted, or replaced by the model's mask or pad token", 0, 0},
-    {"masks", FLAG_TEXT, EVALUATE, 0, FIELD(masks), "DIR", NULL, NULL, "layers: a STEM.png of labels for each photo, 255 ignored", 0, 0},
     {"context", FLAG_TEXT, ATTRIBUTE, 0, FIELD(context), "FILE", NULL, NULL, "the text: .txt, or .npy token ids", 0, 0},
     {"summary", FLAG_TEXT, ATTRIBUTE, 0, FIELD(summary), "FILE", NULL, NULL, "its summary: .txt, or .npy token ids", 0, 0},
     {"pairs", FLAG_TEXT, ATTRIBUTE, 0, FIELD(pairs), "FILE.jsonl", NULL, NULL, "texts and summaries, one JSON object a line", 0, 0},
@@ -121,16 +139,36 @@ const flag flags[] = {
      "keep the first N context tokens of each text", 1, INT32_MAX},
     {"at", FLAG_CHOICE, SUMMARIES | EVALUATE, 0, FIELD(at), NULL, at_names, "predict",
      "the latent that explains a summary token: where it is predicted, or its own", 0, 0},
-    {"layer", FLAG_INTEGER, RUNS, 0, FIELD(layer), "L", NULL, "blocks + 1",
+    {"layer", FLAG_LAYER, SEGMENT, 0, FIELD(layer), "L|auto", NULL, "blocks + 1",
+     "residual stream to explain: 2 enters block 2, blocks + 1 leaves the last; auto tries three depths", 2, 100000},
+    {"layer", FLAG_INTEGER, ROWS & ~SEGMENT, 0, FIELD(layer), "L", NULL, "blocks + 1",
      "residual stream to explain: 2 enters block 2, blocks + 1 leaves the last", 2, 100000},
-    {"first-block", FLAG_INTEGER, RUNS, 0, FIELD(first_block), "B", NULL, "1", "first block of the product", 1, 100000},
+    {"first-block", FLAG_INTEGER, ROWS, 0, FIELD(first_block), "B", NULL, "1", "first block of the product", 1, 100000},
     {"scalar", FLAG_CHOICE, RUNS, 0, FIELD(scalar), NULL, scalar_names, "sum",
-     "what is differentiated: the token's sum, its length, or the log probability of the next token", 0, 0},
-    {"order", FLAG_CHOICE, RUNS, 0, FIELD(order), NULL, order_names, "rollout", "order of the product over blocks", 0, 0},
-    {"normalize", FLAG_CHOICE, RUNS, 0, FIELD(normalize), NULL, normalize_names, "norm",
+     "what is differentiated: the token's sum, its length, the log probability of the next token, or the projection that --weights holds", 0, 0},
+    {"weights", FLAG_TEXT, EXPLAIN | SEGMENT, 0, FIELD(weights), "W.safetensors", NULL, NULL, "of --scalar learned: what ultravk refine wrote", 0, 0},
+    {"order", FLAG_CHOICE, ROWS, 0, FIELD(order), NULL, order_names, "rollout", "order of the product over blocks", 0, 0},
+    {"normalize", FLAG_CHOICE, ROWS, 0, FIELD(normalize), NULL, normalize_names, "norm",
      "divide the scalar by the token's length, or not", 0, 0},
-    {"own-token", FLAG_CHOICE, RUNS, 0, FIELD(own_token), NULL, own_token_names, "max; of a text zero",
+    {"own-token", FLAG_CHOICE, ROWS, 0, FIELD(own_token), NULL, own_token_names, "max; of a text zero",
      "the target's own entry in its map: the others' maximum, as is, or zero", 0, 0},
+    {"zeta", FLAG_REAL, CLUSTERS, 0, FIELD(zeta), "Z", NULL, NULL, "cut the dendrogram at this cosine distance, 0 to 2", 0, 2},
+    {"clusters", FLAG_TEXT, CLUSTERS, 0, FIELD(clusters), "K|auto|labels", NULL, "auto",
+     "at most K segments; auto: as many, to 20, as have the highest silhouette; labels: as many as the mask", 0, 0},
+    {"linkage", FLAG_CHOICE, CLUSTERS, 0, FIELD(linkage), NULL, linkage_names, "average", "distance between clusters", 0, 0},
+    {"res", FLAG_INTEGER, SEGMENT, 0, FIELD(res), "N", NULL, "the model's input", "pixels of the label image's longer side", 1, 4096},
+    {"cluster-at", FLAG_CHOICE, CLUSTERS, 0, FIELD(cluster_at), NULL, cluster_at_names, "image", "compare maps enlarged, or as they are", 0, 0},
+    {"aggregate", FLAG_CHOICE, CLUSTERS, 0, FIELD(aggregate), NULL, aggregate_names, "scaled", "scale each map to 0..1 first, or not", 0, 0},
+    {"cluster-scale", FLAG_CHOICE, CLUSTERS, 0, FIELD(cluster_scale), NULL, cluster_scale_names, "minmax",
+     "scale the map of each cluster to 0..1 before the largest takes a pixel, or not", 0, 0},
+    {"preset", FLAG_CHOICE, CLUSTERS, 0, FIELD(preset), NULL, preset_names, "none", "demo: --aggregate raw --cluster-at image --cluster-scale minmax", 0, 0},
+    {"masks", FLAG_TEXT, SEGMENT | EVALUATE, 0, FIELD(masks), "DIR", NULL, NULL, "score against DIR/STEM.png, a label for each pixel of the photo, 255 ignored", 0, 0},
+    {"ignore", FLAG_TEXT, SEGMENT, 0, FIELD(ignore), "LIST", NULL, "255", "labels of the mask that are no class, such as 0,255", 0, 0},
+    {"classes", FLAG_TEXT, SEGMENT, 0, FIELD(classes), "MAP.json", NULL, NULL,
+     "what labels stand for: {\"1\": \"person\"}, {\"1\": 9}, or {\"1\": {\"id\": 9, \"name\": \"person\"}}; null ignores one", 0, 0},
+    {"baselines", FLAG_SWITCH, SEGMENT, 0, FIELD(segment_baselines), NULL, NULL, NULL,
+     "score other ways of as many segments too: latents, attention rollout, colour, all one", 0, 0},
+    {"out-dir", FLAG_TEXT, SEGMENT, 0, FIELD(out_dir), "DIR", NULL, NULL, "write labels and overlays as PNG", 0, 0},
     {"db", FLAG_TEXT, RUNS, 0, FIELD(db), "FILE", NULL, NULL, "store everything in this SQLite database", 0, 0},
     {"resume", FLAG_SWITCH, RUNS, 0, FIELD(resume), NULL, NULL, NULL,
      "continue the run of the same parameters: inputs that are done are skipped", 0, 0},
@@ -145,21 +183,20 @@ const flag flags[] = {
     {"list", FLAG_SWITCH, QUERY, 0, FIELD(list), NULL, NULL, NULL, "list the ready-made queries", 0, 0},
     {"format", FLAG_CHOICE, QUERY, 0, FIELD(format), NULL, format_names, "table", "how rows are printed", 0, 0},
     {"run", FLAG_INTEGER, PRUNE, PRUNE, FIELD(run), "N", NULL, NULL, "the run to delete (column id of table run)", 1, INT64_MAX},
-    {"device", FLAG_TEXT, INFO | RUNS | GENERATE, 0, FIELD(device), "N|NAME", NULL, "$ULTRAVK_DEVICE, else the best one",
+    {"device", FLAG_TEXT, INFO | ROWS | GENERATE, 0, FIELD(device), "N|NAME", NULL, "$ULTRAVK_DEVICE, else the best one",
      "device: its number, or a part of its name", 0, 0},
-    {"memory", FLAG_BYTES, INFO | RUNS | GENERATE, 0, FIELD(memory), "BYTES[K|M|G]", NULL, "most of what is free",
+    {"memory", FLAG_BYTES, INFO | ROWS | GENERATE, 0, FIELD(memory), "BYTES[K|M|G]", NULL, "most of what is free",
      "device memory to use at most", 0, 0},
-    {"precision", FLAG_CHOICE, RUNS | GENERATE, 0, FIELD(precision), NULL, precision_names, "f32",
+    {"precision", FLAG_CHOICE, ROWS | GENERATE, 0, FIELD(precision), NULL, precision_names, "f32",
      "arithmetic; both compute and accumulate in float32 today", 0, 0},
-    {"seed", FLAG_INTEGER, RUNS, 0, FIELD(seed), "N", NULL, "0",
-     "what evaluate draws: targets, orders, weights; explaining draws nothing", INT64_MIN, INT64_MAX},
+    {"seed", FLAG_INTEGER, ROWS, 0, FIELD(seed), "N", NULL, "0",
+     "what evaluate and refine draw; explaining draws nothing", INT64_MIN, INT64_MAX},
     {"json", FLAG_SWITCH, DEVICES | MODELS | QUERY, 0, FIELD(json), NULL, NULL, NULL, "results as JSON", 0, 0},
     {"quiet", FLAG_SWITCH, EVERY, 0, FIELD(quiet), NULL, NULL, NULL, "no progress and no notes on stderr", 0, 0},
     {"help", FLAG_SWITCH, EVERY, 0, FIELD(help), NULL, NULL, NULL, "this text", 0, 0},
     {"version", FLAG_SWITCH, EVERY, 0, FIELD(version), NULL, NULL, NULL, "print the version", 0, 0},
 };
 const int n_flags = sizeof flags / sizeof *flags;
-_Static_assert(sizeof flags / sizeof *flags <= 64, "parse.c keeps one bit a flag");
 
 int max_new_tokens(const options *o)
 {

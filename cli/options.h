@@ -10,11 +10,16 @@ typedef struct number_pair { bool given; int first, second; } number_pair;
 typedef struct options {
     const struct verb *verb;     /* NULL: none was given */
     bool help, version, json, quiet, resume, list;
-    const char *model, *db, *device, *tokens, *label, *out, *png, *dump_hidden, *named, *prompt, *context, *summary, *pairs, *baselines, *masks;
+    const char *model, *db, *device, *tokens, *label, *out, *png, *dump_hidden, *named, *prompt, *context, *summary, *pairs;
+    const char *weights, *clusters, *masks, *ignore, *classes, *out_dir, *init, *baselines;
     uint64_t memory;
     int64_t seed, run;
-    int layer, first_block, top, max_new, truncate, sample; /* 0: default; top and sample -1: all */
+    int layer, first_block, top, max_new, truncate, sample; /* 0: default; layer -1: auto; top and sample -1: all */
     int scalar, order, normalize, own_token, at, precision, format, mask, removal; /* positions in the lists of names below; own_token -1: by modality */
+    int linkage, cluster_at, aggregate, cluster_scale, preset, perturb, solver; /* likewise */
+    int res, steps;              /* 0: default */
+    bool segment_baselines;
+    double zeta, delta, lambda;  /* NAN: not given */
     int at_word;                 /* -1: not given */
     number_pair pixel, span;
     const char **arguments;      /* what is not a flag, owned array */
@@ -25,6 +30,7 @@ typedef struct options {
 /* Names in the order of uvk_scalar, uvk_order, uvk_normalize, uvk_own_token, uvk_at, uvk_db_format, uvk_mask and uvk_removal; NULL ends each. */
 extern const char *const scalar_names[], *const order_names[], *const normalize_names[], *const own_token_names[], *const at_names[], *const format_names[], *const mask_names[],
     *const removal_names[];
+extern const char *const cluster_at_names[], *const aggregate_names[], *const cluster_scale_names[], *const perturb_names[], *const solver_names[];
 
 typedef struct verb {
     const char *name, *arguments, *summary, *details, *examples;
@@ -34,7 +40,7 @@ typedef struct verb {
     uvk_status (*run)(const options *o);
 } verb;
 
-typedef enum flag_kind { FLAG_SWITCH, FLAG_TEXT, FLAG_INTEGER, FLAG_COUNT, FLAG_BYTES, FLAG_CHOICE, FLAG_PIXEL, FLAG_SPAN } flag_kind;
+typedef enum flag_kind { FLAG_SWITCH, FLAG_TEXT, FLAG_INTEGER, FLAG_LAYER, FLAG_REAL, FLAG_COUNT, FLAG_BYTES, FLAG_CHOICE, FLAG_PIXEL, FLAG_SPAN } flag_kind;
 
 typedef struct flag {
     const char *name;            /* without the dashes */
@@ -67,6 +73,7 @@ void help_print(const verb *v);
 uvk_status verb_devices(const options *o);
 uvk_status verb_info(const options *o);
 uvk_status verb_explain(const options *o);
+uvk_status verb_segment(const options *o);
 uvk_status verb_summarize(const options *o);
 uvk_status verb_attribute(const options *o);
 uvk_status verb_evaluate(const options *o);

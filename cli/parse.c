@@ -6,6 +6,7 @@
 
 #include <ctype.h>
 #include <errno.h>
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -35,6 +36,27 @@ static uvk_status set_integer(const flag *f, const char *value, void *field, uvk
         *(int64_t *)field = number;
     else
         *(int *)field = (int)number;
+    return UVK_OK;
+}
+
+/* Also "auto", -1. */
+static uvk_status set_layer(const flag *f, const char *value, int *field, uvk_error *err)
+{
+    if (strcmp(value, "auto") != 0)
+        return set_integer(f, value, field, err);
+    *field = -1;
+    return UVK_OK;
+}
+
+static uvk_status set_real(const flag *f, const char *value, double *field, uvk_error *err)
+{
+    char *end;
+    double number = strtod(value, &end);
+    if (end == value || *end || isspace((unsigned char)*value))
+        return bad_value(f, value, "a number", err);
+    if (!(number >= (double)f->low && number <= (double)f->high))
+        return uvk_fail(err, UVK_USAGE, "--%s %s: expected a number from %lld to %lld", f->name, value, (long long)f->low, (long long)f->high);
+    *field = number;
     return UVK_OK;
 }
 
@@ -118,6 +140,8 @@ static uvk_status set_value(const flag *f, const char *value, options *o, uvk_er
         *(const char **)field = value;
         return UVK_OK;
     case FLAG_INTEGER: return set_integer(f, value, field, err);
+    case FLAG_LAYER: return set_layer(f, value, field, err);
+    case FLAG_REAL: return set_real(f, value, field, err);
     case FLAG_COUNT: return set_count(f, value, field, err);
     case FLAG_BYTES: return set_bytes(f, value, field, err);
     case FLAG_CHOICE: return set_choice(f, value, field, err);
@@ -127,12 +151,14 @@ static uvk_status set_value(const flag *f, const char *value, options *o, uvk_er
     return UVK_OK;
 }
 
-static const flag *find_flag(const char *name, size_t length)
+/* A name may mean something else to another verb; one that this verb does not take is found as well. */
+static const flag *find_flag(const char *name, size_t length, const verb *v)
 {
+    const flag *found = NULL;
     for (int i = 0; i < n_flags; i++)
-        if (strlen(flags[i].name) == length && strncmp(flags[i].name, name, length) == 0)
-            return &flags[i];
-    return NULL;
+        if (strlen(flags[i].name) == length && strncmp(flags[i].name, name, length) == 0 && (!found || flags[i].verbs & v->bit))
+            found = &flags[i];
+    return found;
 }
 
 static uvk_status unknown_flag(const char *argument, const verb *v, uvk_error *err)
@@ -153,11 +179,11 @@ static uvk_status unknown_flag(const char *argument, const verb *v, uvk_error *e
 }
 
 /* A flag at argv[*i]; moves *i past a value that stands on its own. */
-static uvk_status parse_flag(int argc, char **argv, int *i, options *o, uint64_t *given, uvk_error *err)
+static uvk_status parse_flag(int argc, char **argv, int *i, options *o, bool *given, uvk_error *err)
 {
     const char *argument = strcmp(argv[*i], "-h") == 0 ? "--help" : argv[*i];
     size_t length = strcspn(argument, "=");
-    const flag *f = strncmp(argument, "--", 2) == 0 ? find_flag(argument + 2, length - 2) : NULL;
+    const flag *f = strncmp(argument, "--", 2) == 0 ? find_flag(argument + 2, length - 2, o->verb) : NULL;
     if (!f)
         return unknown_flag(argument, o->verb, err);
     if (!(f->verbs & o->verb->bit))
@@ -170,7 +196,7 @@ static uvk_status parse_flag(int argc, char **argv, int *i, options *o, uint64_t
             return uvk_fail(err, UVK_USAGE, "--%s needs a value (%s)", f->name, f->argument ? f->argument : f->choices[0]);
         value = argv[++*i];
     }
-    *given |= UINT64_C(1) << (f - flags);
+    given[f - flags] = true;
     return set_value(f, value, o, err);
 }
 
@@ -198,11 +224,11 @@ static uvk_status find_verb(const char *name, options *o, uvk_error *err)
     return uvk_fail(err, UVK_USAGE, "%s: unknown verb%s", name, suggest_text(&near, "", hint));
 }
 
-static uvk_status check_complete(const options *o, uint64_t given, uvk_error *err)
+static uvk_status check_complete(const options *o, const bool *given, uvk_error *err)
 {
     const verb *v = o->verb;
     for (int i = 0; i < n_flags; i++)
-        if ((flags[i].required & v->bit) && !(given >> i & 1))
+        if ((flags[i].required & v->bit) && !given[i])
             return uvk_fail(err, UVK_USAGE, "%s needs --%s %s", v->name, flags[i].name, flags[i].argument);
     if (o->n_arguments < v->least)
         return uvk_fail(err, UVK_USAGE, "%s: %s", v->name, v->missing);
@@ -244,7 +270,7 @@ static char *command_line(int argc, char **argv)
 
 uvk_status options_parse(int argc, char **argv, options *out, uvk_error *err)
 {
-    *out = (options){.own_token = -1, .at_word = -1};
+    *out = (options){.own_token = -1, .at_word = -1, .zeta = NAN, .delta = NAN, .lambda = NAN};
     if (argc < 2)
         return uvk_fail(err, UVK_USAGE, "no verb given (see ultravk --help)");
     out->help = strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "-h") == 0 || strcmp(argv[1], "help") == 0;
@@ -253,7 +279,7 @@ uvk_status options_parse(int argc, char **argv, options *out, uvk_error *err)
         return argc > 2 && strcmp(argv[1], "help") == 0 ? find_verb(argv[2], out, err) : UVK_OK;
 
     uvk_status status = find_verb(argv[1], out, err);
-    uint64_t given = 0;
+    bool *given = text_alloc((size_t)n_flags, sizeof *given);
     bool flags_ended = false;
     out->arguments = text_alloc((size_t)argc, sizeof *out->arguments);
     out->command = command_line(argc, argv);
@@ -261,12 +287,13 @@ uvk_status options_parse(int argc, char **argv, options *out, uvk_error *err)
         if (!flags_ended && strcmp(argv[i], "--") == 0)
             flags_ended = true;
         else if (!flags_ended && is_flag(argv[i]))
-            status = parse_flag(argc, argv, &i, out, &given, err);
+            status = parse_flag(argc, argv, &i, out, given, err);
         else
             out->arguments[out->n_arguments++] = argv[i];
     }
     if (status == UVK_OK && !out->help && !out->version)
         status = check_complete(out, given, err);
+    free(given);
     return status;
 }
 

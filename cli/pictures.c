@@ -11,8 +11,7 @@
 
 enum { MANY = 16, SIDE = 4 };
 
-/* mkdir -p */
-static uvk_status make_folder(const char *path, uvk_error *err)
+uvk_status make_folder(const char *path, uvk_error *err)
 {
     char *part = text_copy(path);
     int failure = 0;

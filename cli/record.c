@@ -3,6 +3,7 @@
 #include "evaluate_show.h"
 #include "hash.h"
 #include "messages.h"
+#include "segmented.h"
 #include "text.h"
 
 #include <cjson/cJSON.h>
@@ -61,13 +62,35 @@ static void add_text_files(cJSON *json, const job *j)
     cJSON_AddStringToObject(json, "text_files", all);
 }
 
-/* Everything that changes a result, keys in alphabetical order: equal parameters are equal bytes. */
+static bool is_probe(const job *j, const char *name)
+{
+    return strcmp(j->probe, name) == 0;
+}
+
+/* What of segments changes the result; the rows do not depend on it. */
+static void add_segments(cJSON *json, const job *j)
+{
+    uvk_segment_params p;
+    bool by_labels = false;
+    if (segment_params_of(j->o, j->info, &p, &by_labels, NULL) != UVK_OK)
+        return;
+    cJSON_AddStringToObject(json, "aggregate", aggregate_names[p.raw]);
+    cJSON_AddStringToObject(json, "cluster_at", cluster_at_names[p.at_grid]);
+    cJSON_AddStringToObject(json, "cluster_scale", cluster_scale_names[p.unscaled]);
+    if (p.by != UVK_BY_ZETA)
+        cJSON_AddStringToObject(json, "clusters", j->o->clusters ? j->o->clusters : "auto");
+    cJSON_AddItemToObject(json, "res", cJSON_CreateIntArray((int[]){p.height, p.width}, 2));
+    if (p.by == UVK_BY_ZETA)
+        cJSON_AddNumberToObject(json, "zeta", p.zeta);
+}
+
+/* Everything that changes a result, keys in a fixed order: equal parameters are equal bytes. */
 static char *run_params(const job *j)
 {
     const options *o = j->o;
-    bool explain = strcmp(j->probe, "explain") == 0 || (j->evaluation && j->info->modality == UVK_VISION), listed = explain && !o->pixel.given && o->at_word < 0;
+    bool explain = is_probe(j, "explain") || (j->evaluation && j->info->modality == UVK_VISION), segment = is_probe(j, "segment"), listed = explain && !o->pixel.given && o->at_word < 0;
     cJSON *json = cJSON_CreateObject();
-    if (!explain)
+    if (!explain && !segment)
         cJSON_AddStringToObject(json, "at", at_names[o->at]);
     add_pair(json, "at_pixel", &o->pixel);
     add_number(json, "at_word", o->at_word, o->at_word >= 0);
@@ -75,7 +98,7 @@ static char *run_params(const job *j)
         cJSON_AddItemToObject(json, "evaluation", evaluate_params(j));
     cJSON_AddNumberToObject(json, "first_block", j->first_block);
     cJSON_AddNumberToObject(json, "layer", j->layer);
-    add_number(json, "max_new", max_new_tokens(o), strcmp(j->probe, "summarize") == 0);
+    add_number(json, "max_new", max_new_tokens(o), is_probe(j, "summarize"));
     cJSON_AddStringToObject(json, "normalize", normalize_names[j->normalize]);
     cJSON_AddStringToObject(json, "order", order_names[o->order]);
     cJSON_AddStringToObject(json, "own_token", own_token_names[j->own]);
@@ -89,6 +112,10 @@ static char *run_params(const job *j)
         cJSON_AddStringToObject(json, "tokens", o->tokens ? o->tokens : j->info->modality == UVK_TEXT ? "all" : "patches");
     cJSON_AddNumberToObject(json, "top", o->top);
     add_number(json, "truncate", o->truncate, o->truncate > 0);
+    if (j->projection.weights)
+        cJSON_AddStringToObject(json, "weights", j->projection.sha256);
+    if (segment)
+        add_segments(json, j);
     return printed(json);
 }
 
@@ -215,22 +242,55 @@ static char *whole(const text_side *side)
     return side->text ? text_view_slice(side, 0, (int)side->length) : NULL;
 }
 
+/* What stands for a sequence: how the model saw the input. Owned by the caller, and its hash. */
+static char *sequence_params(const job *j, const explained *r, char key[65])
+{
+    char *params = j->info->modality == UVK_VISION ? photo_params(j->info, r->info) : text_params(j, r);
+    uvk_sha256_bytes(params, strlen(params), key);
+    return params;
+}
+
+uvk_status record_find_rows(job *j, explained *r, uvk_error *err)
+{
+    const options *o = j->o;
+    char sequence[65];
+    free(sequence_params(j, r, sequence));
+    uvk_db_rows_key key = {
+        .model_sha256 = j->info->sha256, .input_sha256 = r->sha256, .sequence_key = sequence, .layer = j->layer, .first_block = j->first_block,
+        .scalar = scalar_names[o->scalar], .product_order = order_names[o->order], .normalize = normalize_names[j->normalize], .precision = "f32",
+        .weights = j->projection.weights ? j->projection.sha256 : NULL,
+    };
+    uvk_status status = uvk_db_find_rows(j->db, &key, r->targets.tokens, r->targets.count, r->n, r->rows, &r->rows_run, err);
+    r->stopped = status != UVK_OK;
+    if (r->rows_run)
+        note("%s: the rows of run %lld are used again", r->path, (long long)r->rows_run);
+    return status;
+}
+
 uvk_status record_result(job *j, const explained *r, uvk_error *err)
 {
-    char *params = j->info->modality == UVK_VISION ? photo_params(j->info, r->info) : text_params(j, r), key[65];
-    char *path = text_utf8(r->path), *text = whole(&r->text.context), *text_out = whole(&r->text.summary);
-    uvk_sha256_bytes(params, strlen(params), key);
+    char key[65], *params = sequence_params(j, r, key), *path = text_utf8(r->path), *text = whole(&r->text.context), *text_out = whole(&r->text.summary);
+    bool elsewhere = r->rows_run && r->rows_run != j->run_id; /* rows that are there need not be there twice */
     recorded sequence;
     record_tokens(j, r, &sequence);
-    uvk_db_map *maps = j->evaluation ? NULL : maps_of(r);
+    uvk_db_map *maps = j->evaluation || elsewhere ? NULL : maps_of(r);
     uvk_db_result result = {
         .run_id = j->run_id, .model_id = j->model_id, .input = input_of(j, r, path, text),
         .sequence = {.key = key, .text_out = text_out, .params = params, .tokens = sequence.tokens, .n_tokens = sequence.n_tokens,
                      .words = sequence.words, .n_words = sequence.n_words},
-        .maps = maps, .n_maps = j->evaluation ? 0 : r->targets.count, .tcs = j->evaluation ? NULL : r->tcs, .tcs_share = r->share, .metrics = r->metrics, .n_metrics = r->n_metrics, .top = j->o->top,
+        .maps = maps, .n_maps = maps ? r->targets.count : 0, .tcs = j->evaluation ? NULL : r->tcs, .tcs_share = r->share, .metrics = r->metrics, .n_metrics = r->n_metrics,
+        .top = j->o->top,
         .stats = {.device = j->device->name, .seconds_forward = r->cost.seconds_forward, .seconds_backward = r->cost.seconds_backward,
                   .gflop = r->cost.gflop, .peak_bytes = (int64_t)r->cost.peak},
     };
+    const segmented *g = r->segments;
+    if (g) {
+        result.segments = g->list;
+        result.n_segments = g->s.clusters;
+        result.token_segments = g->token_segments;
+        result.merges = g->merges;
+        result.n_merges = g->s.n - 1;
+    }
     uvk_status status = uvk_db_write(j->db, &result, err);
     free(maps);
     record_tokens_free(&sequence);

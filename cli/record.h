@@ -8,6 +8,8 @@
 uvk_status record_open(job *j, uvk_error *err);
 /* Whether --resume finds this input done. The hash is r->sha256, where that is not known yet the one of the file r->path. */
 uvk_status record_is_done(job *j, explained *r, bool *done, uvk_error *err);
+/* Rows of r->targets that an earlier run of the same parameters stored: into r->rows, and r->rows_run says which run. */
+uvk_status record_find_rows(job *j, explained *r, uvk_error *err);
 uvk_status record_result(job *j, const explained *r, uvk_error *err);
 uvk_status record_failure(job *j, const explained *r, uvk_error *err);
 /* status: what the run ended with. */

@@ -97,6 +97,18 @@ typedef struct uvk_db_metric {
     double value;
 } uvk_db_metric;
 
+/* A segment of an image; its number is its place in the list. */
+typedef struct uvk_db_segment {
+    int n_tokens;
+    int64_t area;                  /* pixels of the label image */
+    double x0, y0, x1, y1;         /* in pixels of the photo; NaN: NULL */
+    int class_id;                  /* -1: NULL */
+    const char *class_name;
+    double iou;                    /* NaN: NULL */
+} uvk_db_segment;
+
+typedef struct uvk_db_merge { int a, b; double height; int size; } uvk_db_merge;
+
 /* Everything that one input produced. */
 typedef struct uvk_db_result {
     int64_t run_id, model_id;
@@ -107,6 +119,11 @@ typedef struct uvk_db_result {
     const float *tcs, *tcs_share;  /* [n_tokens], stored for the tokens of role "context"; NULL: none */
     const uvk_db_metric *metrics;
     int n_metrics;
+    const uvk_db_segment *segments; /* NULL: none */
+    int n_segments;
+    const int *token_segments;     /* [n_tokens] the segment of each; -1: in none */
+    const uvk_db_merge *merges;    /* the dendrogram; leaf k is the k-th token that is not special */
+    int n_merges;
     int top;  /* sources a map keeps in contribution; 0: all up to 5 million rows a run, then 20; -1: all */
     uvk_db_input_stats stats;
 } uvk_db_result;
@@ -121,6 +138,19 @@ uvk_status uvk_db_write_failure(uvk_db *db, int64_t run_id, const uvk_db_input *
 /* The means over a run of every number that its inputs have in table metric, as rows without a sequence; those from before are
  * replaced. Of faithfulness_gap also the share above 0, faithfulness_share. */
 uvk_status uvk_db_average_metrics(uvk_db *db, int64_t run_id, uvk_error *err);
+/* Numbers over the whole run, instead of those that it has; their target is -1. */
+uvk_status uvk_db_write_run_metrics(uvk_db *db, int64_t run_id, const uvk_db_metric *metrics, int n_metrics, uvk_error *err);
+
+/* What raw rows depend on: those of a run that has them all can be used again. */
+typedef struct uvk_db_rows_key {
+    const char *model_sha256, *input_sha256, *sequence_key;
+    int layer, first_block;
+    const char *scalar, *product_order, *normalize, *precision;
+    const char *weights;           /* "weights" of the run's params, NULL: none */
+} uvk_db_rows_key;
+
+/* The rows of targets[n_targets] into rows[n_targets * n_tokens], from the latest run that has them all; *run_id is 0 when there is none. */
+uvk_status uvk_db_find_rows(uvk_db *db, const uvk_db_rows_key *key, const int32_t *targets, int n_targets, int n_tokens, float *rows, int64_t *run_id, uvk_error *err);
 
 /* Deletes a run and all that only it used (sequences, tokens, inputs, the model when no run is left). UVK_BAD_INPUT when there
  * is no such run. */

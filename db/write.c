@@ -1,5 +1,6 @@
 /* Storing what one input produced: one transaction, whole or not at all. */
 #include "discard.h"
+#include "segments.h"
 #include "sql.h"
 
 #include <math.h>
@@ -277,18 +278,31 @@ static uvk_status write_tcs(uvk_db *db, const uvk_db_result *result, int64_t seq
     return status;
 }
 
-static uvk_status write_metrics(uvk_db *db, const uvk_db_result *result, int64_t sequence_id, uvk_error *err)
+/* sequence_id 0: of the whole run. */
+static uvk_status write_metrics(uvk_db *db, int64_t run_id, int64_t sequence_id, const uvk_db_metric *metrics, int n, uvk_error *err)
 {
     uvk_status status = UVK_OK;
-    for (int i = 0; !status && i < result->n_metrics; i++) {
-        const uvk_db_metric *m = &result->metrics[i];
+    for (int i = 0; !status && i < n; i++) {
+        const uvk_db_metric *m = &metrics[i];
         status = uvk_sql_run(db,
-            "INSERT INTO metric (run_id, sequence_id, target_idx, name, method, k, value) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)",
-            UVK_VALUES(uvk_sql_int(result->run_id), uvk_sql_int(sequence_id), uvk_sql_index(m->target), uvk_sql_text(m->name),
+            "INSERT INTO metric (run_id, sequence_id, target_idx, name, method, k, value) VALUES (?1, nullif(?2, 0), ?3, ?4, ?5, ?6, ?7)",
+            UVK_VALUES(uvk_sql_int(run_id), uvk_sql_int(sequence_id), uvk_sql_index(m->target), uvk_sql_text(m->name),
                        uvk_sql_text(m->method), uvk_sql_real(m->k), uvk_sql_real(m->value)),
             err);
     }
     return status;
+}
+
+static uvk_status replace_run_metrics(uvk_db *db, int64_t run_id, const uvk_db_metric *metrics, int n, uvk_error *err)
+{
+    uvk_status status = uvk_sql_run(db, "DELETE FROM metric WHERE run_id = ?1 AND sequence_id IS NULL", UVK_VALUES(uvk_sql_int(run_id)), err);
+    return status ? status : write_metrics(db, run_id, 0, metrics, n, err);
+}
+
+uvk_status uvk_db_write_run_metrics(uvk_db *db, int64_t run_id, const uvk_db_metric *metrics, int n, uvk_error *err)
+{
+    uvk_status status = uvk_sql_begin(db, err);
+    return status ? status : uvk_sql_end(db, replace_run_metrics(db, run_id, metrics, n, err), err);
 }
 
 /* ---- One input ------------------------------------------------------------------------------------------------------ */
@@ -333,7 +347,9 @@ static uvk_status write_all(uvk_db *db, const uvk_db_result *result, uvk_error *
     if (!status)
         status = write_tcs(db, result, sequence_id, err);
     if (!status)
-        status = write_metrics(db, result, sequence_id, err);
+        status = write_metrics(db, result->run_id, sequence_id, result->metrics, result->n_metrics, err);
+    if (!status)
+        status = uvk_write_segments(db, result, sequence_id, err);
     if (!status)
         status = uvk_discard_sequences(db, input_id, err);
     if (!status)

@@ -232,8 +232,9 @@ UVK_API uvk_status uvk_words(const char *text, size_t length, uvk_word **out, in
 /* ---- Explanations ------------------------------------------------------------------------------------------------- */
 
 /* METHOD section 1: f = sum_k z_ik / c; f = |z_i| / c; f = log p(y | ...) at position i, for language models at layer L+1 only,
- * without c: y is the next token of the sequence, at its last position the likeliest one. */
-typedef enum uvk_scalar { UVK_SUM, UVK_ENERGY, UVK_LOGPROB } uvk_scalar;
+ * without c: y is the next token of the sequence, at its last position the likeliest one; f = w_i . z_i / c for patches of a vision
+ * model, with weights that were learned. */
+typedef enum uvk_scalar { UVK_SUM, UVK_ENERGY, UVK_LOGPROB, UVK_LEARNED } uvk_scalar;
 typedef enum uvk_order { UVK_ROLLOUT, UVK_FORMULA } uvk_order;       /* e_i C(l-1)...C(1), e_i C(1)...C(l-1) */
 typedef enum uvk_normalize { UVK_NORM, UVK_NO_NORM } uvk_normalize;  /* c = |z_i|, held constant; c = 1 */
 typedef enum uvk_own_token { UVK_OWN_MAX, UVK_OWN_KEEP, UVK_OWN_ZERO } uvk_own_token;
@@ -246,6 +247,7 @@ typedef struct uvk_explain_params {
     uvk_normalize normalize;
     const int32_t *targets; /* token indices into the whole sequence, 0 is CLS */
     int n_targets;
+    const float *weights;   /* of UVK_LEARNED: [patches, width]; a special token as target is refused */
     void (*progress)(void *user, int targets_done, int targets); /* NULL: none */
     void *user;
 } uvk_explain_params;

@@ -90,6 +90,33 @@ uvk_status uvk_image_load(const char *path, uvk_image *out, uvk_error *err)
     return status;
 }
 
+uvk_status uvk_labels_load(const char *path, uvk_labels *out, uvk_error *err)
+{
+    void *bytes;
+    size_t size;
+    uvk_image image = {0};
+    uvk_status status = uvk_file_read(path, max_file, &bytes, &size, err);
+    if (status != UVK_OK)
+        return status;
+    const format *f = find_format(bytes, size);
+    if (f && f->decode == uvk_png_decode)
+        status = uvk_png_decode_labels(&(uvk_encoded){bytes, size, path}, &image, err);
+    else
+        status = uvk_fail(err, UVK_BAD_INPUT, "%s: not a mask (found %s, expected a PNG of one 8-bit channel)", path, describe(bytes, size));
+    free(bytes);
+    if (status == UVK_OK)
+        *out = (uvk_labels){image.width, image.height, image.rgb};
+    else
+        uvk_image_free(&image);
+    return status;
+}
+
+void uvk_labels_free(uvk_labels *labels)
+{
+    free(labels->values);
+    *labels = (uvk_labels){0};
+}
+
 void uvk_image_free(uvk_image *image)
 {
     free(image->rgb);

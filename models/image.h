@@ -25,6 +25,18 @@ bool uvk_image_sniff(const void *bytes, size_t size);
 /* An 8-bit RGB PNG, through a temporary name that is renamed when complete. */
 uvk_status uvk_image_save_png(const char *path, const uvk_image *image, uvk_error *err);
 
+/* An image of labels, one byte a pixel. */
+typedef struct uvk_labels {
+    int width, height;
+    uint8_t *values; /* width*height, owned */
+} uvk_labels;
+
+/* A PNG of one channel of at most 8 bits: grey as it is, of a palette the indices. Anything else: UVK_BAD_INPUT. */
+uvk_status uvk_labels_load(const char *path, uvk_labels *out, uvk_error *err);
+void uvk_labels_free(uvk_labels *labels);
+/* An 8-bit grey PNG. */
+uvk_status uvk_labels_save_png(const char *path, const uvk_labels *labels, uvk_error *err);
+
 /* The numbers are those of preprocessor_config.json's "resample". */
 typedef enum uvk_filter { UVK_NEAREST = 0, UVK_LANCZOS = 1, UVK_BILINEAR = 2, UVK_BICUBIC = 3, UVK_BOX = 4, UVK_HAMMING = 5 } uvk_filter;
 

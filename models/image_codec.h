@@ -17,6 +17,8 @@ uvk_status uvk_image_reserve(const char *name, uint64_t width, uint64_t height, 
 /* *out is empty before; after a failure the caller frees what was reserved. */
 uvk_status uvk_jpeg_decode(const uvk_encoded *in, uvk_image *out, uvk_error *err);
 uvk_status uvk_png_decode(const uvk_encoded *in, uvk_image *out, uvk_error *err);
+/* One byte a pixel, in out->rgb. */
+uvk_status uvk_png_decode_labels(const uvk_encoded *in, uvk_image *out, uvk_error *err);
 uvk_status uvk_webp_decode(const uvk_encoded *in, uvk_image *out, uvk_error *err);
 
 #endif

@@ -14,6 +14,7 @@ typedef struct job {
     const uvk_encoded *in;
     size_t at; /* bytes read so far */
     uvk_image *out;
+    int channels; /* of a pixel of out */
     uvk_error *err;
     uvk_status status;
 } job;
@@ -58,11 +59,21 @@ static void request_rgb(job *j)
     png_set_strip_alpha(j->png);
 }
 
+/* The values as they are stored; of a palette the indices. */
+static void request_labels(job *j)
+{
+    int type = png_get_color_type(j->png, j->info);
+    if ((type != PNG_COLOR_TYPE_GRAY && type != PNG_COLOR_TYPE_PALETTE) || png_get_bit_depth(j->png, j->info) > 8)
+        leave(j, uvk_fail(j->err, UVK_BAD_INPUT, "%s: not a mask (found %s, expected a PNG of one 8-bit channel, grey or palette)", j->in->name,
+                          type == PNG_COLOR_TYPE_GRAY ? "16 bits" : "colour or transparency"));
+    png_set_packing(j->png);
+}
+
 static void read_rows(job *j)
 {
     int passes = png_set_interlace_handling(j->png);
     png_read_update_info(j->png, j->info);
-    size_t stride = (size_t)j->out->width * 3;
+    size_t stride = (size_t)j->out->width * (size_t)j->channels;
     if (png_get_rowbytes(j->png, j->info) != stride)
         png_error(j->png, "an unexpected pixel format");
     for (int pass = 0; pass < passes; pass++)
@@ -85,7 +96,10 @@ static void decode(job *j)
     uvk_status status = uvk_image_reserve(j->in->name, png_get_image_width(j->png, j->info), png_get_image_height(j->png, j->info), j->out, j->err);
     if (status != UVK_OK)
         leave(j, status);
-    request_rgb(j);
+    if (j->channels == 1)
+        request_labels(j);
+    else
+        request_rgb(j);
     read_rows(j);
     png_read_end(j->png, NULL); /* the checksum of the last data, and that the end is there */
 }
@@ -96,10 +110,20 @@ static void attempt(job *j)
         decode(j);
 }
 
-uvk_status uvk_png_decode(const uvk_encoded *in, uvk_image *out, uvk_error *err)
+static uvk_status run(const uvk_encoded *in, uvk_image *out, int channels, uvk_error *err)
 {
-    job j = {.in = in, .out = out, .err = err, .status = UVK_OK};
+    job j = {.in = in, .out = out, .channels = channels, .err = err, .status = UVK_OK};
     attempt(&j);
     png_destroy_read_struct(&j.png, &j.info, NULL);
     return j.status;
+}
+
+uvk_status uvk_png_decode(const uvk_encoded *in, uvk_image *out, uvk_error *err)
+{
+    return run(in, out, 3, err);
+}
+
+uvk_status uvk_png_decode_labels(const uvk_encoded *in, uvk_image *out, uvk_error *err)
+{
+    return run(in, out, 1, err);
 }

@@ -12,7 +12,8 @@ typedef struct job {
     png_infop info;
     jmp_buf escape;
     FILE *stream;
-    const uvk_image *image;
+    int width, height, channels;
+    const uint8_t *pixels;
     bool done;
 } job;
 
@@ -48,13 +49,12 @@ static void encode(job *j)
     j->info = j->png ? png_create_info_struct(j->png) : NULL;
     if (!j->info)
         return;
-    const uvk_image *image = j->image;
     png_set_write_fn(j->png, j, write_bytes, flush_nothing);
-    png_set_IHDR(j->png, j->info, (png_uint_32)image->width, (png_uint_32)image->height, 8, PNG_COLOR_TYPE_RGB, PNG_INTERLACE_NONE,
-                 PNG_COMPRESSION_TYPE_DEFAULT, PNG_FILTER_TYPE_DEFAULT);
+    png_set_IHDR(j->png, j->info, (png_uint_32)j->width, (png_uint_32)j->height, 8, j->channels == 1 ? PNG_COLOR_TYPE_GRAY : PNG_COLOR_TYPE_RGB,
+                 PNG_INTERLACE_NONE, PNG_COMPRESSION_TYPE_DEFAULT, PNG_FILTER_TYPE_DEFAULT);
     png_write_info(j->png, j->info);
-    for (int y = 0; y < image->height; y++)
-        png_write_row(j->png, image->rgb + (size_t)y * (size_t)image->width * 3);
+    for (int y = 0; y < j->height; y++)
+        png_write_row(j->png, j->pixels + (size_t)y * (size_t)j->width * (size_t)j->channels);
     png_write_end(j->png, NULL);
     j->done = true;
 }
@@ -65,17 +65,29 @@ static void attempt(job *j)
         encode(j);
 }
 
-uvk_status uvk_image_save_png(const char *path, const uvk_image *image, uvk_error *err)
+static uvk_status save(const char *path, job *j, uvk_error *err)
 {
     uvk_file_writer writer;
     uvk_status status = uvk_file_writer_open(&writer, path, err);
     if (status != UVK_OK)
         return status;
-    job j = {.stream = writer.stream, .image = image};
-    attempt(&j);
-    png_destroy_write_struct(&j.png, &j.info);
-    if (j.done || ferror(writer.stream))
+    j->stream = writer.stream;
+    attempt(j);
+    png_destroy_write_struct(&j->png, &j->info);
+    if (j->done || ferror(writer.stream))
         return uvk_file_writer_commit(&writer, err);
     uvk_file_writer_abandon(&writer);
     return uvk_fail(err, UVK_FAILED, "%s: cannot be written (libpng failed, out of memory perhaps)", path);
+}
+
+uvk_status uvk_image_save_png(const char *path, const uvk_image *image, uvk_error *err)
+{
+    job j = {.width = image->width, .height = image->height, .channels = 3, .pixels = image->rgb};
+    return save(path, &j, err);
+}
+
+uvk_status uvk_labels_save_png(const char *path, const uvk_labels *labels, uvk_error *err)
+{
+    job j = {.width = labels->width, .height = labels->height, .channels = 1, .pixels = labels->values};
+    return save(path, &j, err);
 }

@@ -210,6 +210,7 @@ static uvk_status read_mapped(uvk_shard *shard, uvk_error *err)
         return status;
     buffer b = {shard->path, bytes + 8 + length, shard->map_size - 8 - length};
     status = read_entries(&b, header, shard, err);
+    shard->metadata = cJSON_DetachItemFromObjectCaseSensitive(header, metadata_key);
     cJSON_Delete(header);
     return status;
 }
@@ -245,11 +246,17 @@ uvk_status uvk_shard_open(const char *path, uvk_shard *out, uvk_error *err)
     return status == UVK_OK ? read_mapped(out, err) : status;
 }
 
+const char *uvk_shard_metadata(const uvk_shard *shard, const char *key)
+{
+    return cJSON_GetStringValue(cJSON_GetObjectItemCaseSensitive(shard->metadata, key));
+}
+
 void uvk_shard_free(uvk_shard *shard)
 {
     for (size_t i = 0; i < shard->n; i++)
         free((char *)shard->tensors[i].name);
     free(shard->tensors);
+    cJSON_Delete(shard->metadata);
     if (shard->map)
         munmap(shard->map, shard->map_size);
     free(shard->path);

@@ -2,8 +2,20 @@
 
 #include <stdlib.h>
 
+static uvk_status check_learned(const uvk_job *job, const uvk_arch *arch, uvk_error *err)
+{
+    if (arch->modality != UVK_VISION || !job->weights)
+        return uvk_fail(err, UVK_USAGE, "the scalar learned needs a vision model and weights for its patches");
+    for (int i = 0; i < job->n_targets; i++)
+        if (job->targets[i] < arch->special)
+            return uvk_fail(err, UVK_USAGE, "token %d is a special token, which has no learned weights (patches have)", (int)job->targets[i]);
+    return UVK_OK;
+}
+
 static uvk_status check_scalar(const uvk_job *job, const uvk_arch *arch, uvk_error *err)
 {
+    if (job->scalar == UVK_LEARNED)
+        return check_learned(job, arch, err);
     if (job->scalar != UVK_LOGPROB)
         return UVK_OK;
     if (arch->modality != UVK_TEXT)
@@ -17,7 +29,7 @@ uvk_status uvk_job_init(uvk_job *job, uvk_session *s, uint32_t tokens, const uvk
 {
     int layers = s->model->arch.layers;
     *job = (uvk_job){.session = s, .tokens = tokens, .layer = p->layer ? p->layer : layers + 1, .first_block = p->first_block ? p->first_block : 1, .scalar = p->scalar,
-                     .order = p->order, .normalize = p->normalize, .targets = p->targets, .n_targets = p->n_targets};
+                     .order = p->order, .normalize = p->normalize, .targets = p->targets, .n_targets = p->n_targets, .weights = p->weights};
     job->bottom = job->first_block;
     if (job->layer < 2 || job->layer > layers + 1)
         return uvk_fail(err, UVK_USAGE, "layer %d cannot be explained (2 to %d can)", job->layer, layers + 1);

@@ -14,6 +14,7 @@ typedef struct uvk_job {
     const int32_t *targets;
     int n_targets;
     int bottom;               /* the descent ends at the gradient of this level, or at the attention of the block below (backward.h) */
+    const float *weights;     /* [patches, d] of UVK_LEARNED */
 
     uvk_pool *pool;
     uvk_chunk chunk;

@@ -4,15 +4,16 @@
 #include <math.h>
 #include <stdlib.h>
 
-/* d f / d z_i of METHOD section 1, c held constant, in double: sum 1/c; energy z/(|z| c). */
-static void seed(const uvk_job *job, const float *z, size_t d, float *out)
+/* d f / d z_i of METHOD section 1, c held constant, in double: sum 1/c; energy z/(|z| c); learned w_i/c. */
+static void seed(const uvk_job *job, int32_t token, const float *z, size_t d, float *out)
 {
     double squares = 0;
     for (size_t k = 0; k < d; k++)
         squares += (double)z[k] * z[k];
     double norm = sqrt(squares), c = job->normalize == UVK_NORM ? norm : 1;
+    const float *w = job->scalar == UVK_LEARNED ? job->weights + (size_t)(token - job->session->model->arch.special) * d : NULL;
     for (size_t k = 0; k < d; k++)
-        out[k] = (float)(job->scalar == UVK_SUM ? 1 / c : z[k] / (norm * c));
+        out[k] = (float)(w ? w[k] / c : job->scalar == UVK_SUM ? 1 / c : z[k] / (norm * c));
 }
 
 /* Without a length there is no gradient, and infinity times weights of zero could end as a row that looks sound. */
@@ -32,12 +33,12 @@ static uvk_status check_finite(const uvk_job *job, const float *z, size_t count,
     return UVK_OK;
 }
 
-/* Seeds of sum and energy, from z itself. */
+/* Seeds of sum, energy and learned, from z itself. */
 static uvk_status seeds_of_latents(uvk_job *job, const float *z, size_t d, float *seeds, uvk_error *err)
 {
     uvk_status status = UVK_OK;
     for (int t = 0; t < job->n_targets && status == UVK_OK; t++) {
-        seed(job, z + (size_t)job->targets[t] * d, d, seeds + (size_t)t * d);
+        seed(job, job->targets[t], z + (size_t)job->targets[t] * d, d, seeds + (size_t)t * d);
         status = check_seed(job, t, seeds + (size_t)t * d, d, err);
     }
     return status;
