@@ -27,6 +27,8 @@ static int harden(sqlite3 *sqlite)
         code = sqlite3_exec(sqlite, "PRAGMA cell_size_check = ON", NULL, NULL, NULL);
     if (code == SQLITE_OK)
         code = uvk_scores_register(sqlite);
+    if (code == SQLITE_OK)
+        code = uvk_spearman_register(sqlite);
     return code;
 }
 

@@ -36,7 +36,7 @@ uvk_sql_value uvk_sql_blob(const void *bytes, size_t size);
 #define UVK_VALUES(...) \
     (const uvk_sql_value[]){__VA_ARGS__}, (int)(sizeof((const uvk_sql_value[]){__VA_ARGS__}) / sizeof(uvk_sql_value))
 
-/* Opens path with these SQLITE_OPEN flags, hardened, with the busy timeout and scores(). A name is never taken for a URI or
+/* Opens path with these SQLITE_OPEN flags, hardened, with the busy timeout, scores() and spearman(). A name is never taken for a URI or
  * for ":memory:". On failure *out is NULL. */
 uvk_status uvk_sql_open(const char *path, int flags, uvk_db **out, uvk_error *err);
 /* Opens a file that nothing can change meanwhile, without locks and without creating a file beside it. */
@@ -62,5 +62,7 @@ uvk_status uvk_sql_end(uvk_db *db, uvk_status status, uvk_error *err);
 
 /* The table function scores(map_id): a row per token, from the BLOB. */
 int uvk_scores_register(sqlite3 *sqlite);
+/* The aggregate spearman(x, y). */
+int uvk_spearman_register(sqlite3 *sqlite);
 
 #endif
