@@ -63,8 +63,11 @@ static uvk_status run_pairs(job *j, pairs *file)
     uvk_error err;
     bool stop = false;
     double before = 0;
+    int place = 0;
     progress_start("targets", j->o->quiet);
     for (; !stop && !interrupted() && pairs_next(file); before = file->read) {
+        if (!in_shard(&j->o->shard, place++))
+            continue;
         uvk_status one = run_pair(j, file, before, &stop);
         status = stop ? one : worse_status(status, one);
     }
@@ -73,7 +76,7 @@ static uvk_status run_pairs(job *j, pairs *file)
         return UVK_INTERRUPTED;
     if (ferror(file->stream) && uvk_fail(&err, UVK_BAD_INPUT, "%s: cannot be read (%s)", file->path, strerror(errno)))
         return complain(&err);
-    if (j->inputs == 0 && uvk_fail(&err, UVK_BAD_INPUT, "%s: holds no pairs (expected one JSON object a line)", file->path))
+    if (place == 0 && uvk_fail(&err, UVK_BAD_INPUT, "%s: holds no pairs (expected one JSON object a line)", file->path))
         return complain(&err);
     return status;
 }
@@ -115,7 +118,7 @@ static uvk_status check_flags(const options *o, uvk_error *err)
                         o->context ? " (no --summary given)" : o->summary ? " (no --context given)" : "");
     if (!o->pairs && strcmp(o->context, "-") == 0 && strcmp(o->summary, "-") == 0)
         return uvk_fail(err, UVK_USAGE, "attribute: only one of --context and --summary can be standard input");
-    return UVK_OK;
+    return o->shard.given && !o->pairs ? uvk_fail(err, UVK_USAGE, "attribute: --shard divides --pairs (one text is no list)") : UVK_OK;
 }
 
 static uvk_status open_all(job *j, pairs *file, source *s, uvk_error *err)

@@ -122,6 +122,16 @@ uvk_status uvk_db_write_failure(uvk_db *db, int64_t run_id, const uvk_db_input *
  * is no such run. */
 uvk_status uvk_db_prune(uvk_db *db, int64_t run_id, uvk_error *err);
 
+/* What a merge did: runs that are new, inputs taken over, inputs that were there, numbers over a whole run that hold no longer
+ * since the run has grown. */
+typedef struct uvk_db_merged { int64_t runs, inputs, known, dropped; } uvk_db_merged;
+
+/* Takes over all results of the database "from" into path, which is created when it is missing, in one transaction. Shards of a
+ * run become one run; a run that is there already is only completed, so that merging twice changes nothing; what is done in path
+ * stays as it is. Older schemas are read as they are. UVK_BAD_INPUT: "from" is missing, no results database, from a newer
+ * program, damaged or made up; path is as it was then. warn as for uvk_db_open. */
+uvk_status uvk_db_merge(const char *path, const char *from, void (*warn)(void *user, const char *line), void *user, uvk_db_merged *done, uvk_error *err);
+
 typedef enum uvk_db_format { UVK_DB_TABLE, UVK_DB_CSV, UVK_DB_JSON, UVK_DB_JSONL } uvk_db_format;
 
 /* Runs SQL (one statement or several; the rows of each are printed) on a database opened read-only: it cannot write, attach or

@@ -80,6 +80,12 @@ uvk_status uvk_sql_open_immutable(const char *path, uvk_db **out, uvk_error *err
     return status;
 }
 
+uvk_status uvk_sql_open_memory(uvk_db **out, uvk_error *err)
+{
+    *out = NULL;
+    return open_name("memory", ":memory:", SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE, out, err);
+}
+
 void uvk_sql_close(uvk_db *db)
 {
     if (!db)
