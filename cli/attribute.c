@@ -74,7 +74,7 @@ static uvk_status check_flags(const options *o, uvk_error *err)
                         o->context ? " (no --summary given)" : o->summary ? " (no --context given)" : "");
     if (!o->pairs && strcmp(o->context, "-") == 0 && strcmp(o->summary, "-") == 0)
         return uvk_fail(err, UVK_USAGE, "attribute: only one of --context and --summary can be standard input");
-    return UVK_OK;
+    return o->shard.given && !o->pairs ? uvk_fail(err, UVK_USAGE, "attribute: --shard divides --pairs (one text is no list)") : UVK_OK;
 }
 
 static uvk_status open_all(job *j, pairs *file, source *s, uvk_error *err)

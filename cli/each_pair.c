@@ -31,9 +31,11 @@ uvk_status each_pair(job *j, pairs *file, const steps *s, void *user)
     uvk_error err;
     bool stop = false;
     double before = 0;
-    int inputs = j->inputs;
+    int place = 0;
     progress_start("targets", j->o->quiet);
     for (; !stop && !interrupted() && pairs_next(file); before = file->read) {
+        if (!in_shard(&j->o->shard, place++))
+            continue;
         uvk_status one = run_pair(j, file, s, user, before, &stop);
         status = stop ? one : worse_status(status, one);
     }
@@ -42,7 +44,7 @@ uvk_status each_pair(job *j, pairs *file, const steps *s, void *user)
         return UVK_INTERRUPTED;
     if (ferror(file->stream) && uvk_fail(&err, UVK_BAD_INPUT, "%s: cannot be read (%s)", file->path, strerror(errno)))
         return complain(&err);
-    if (j->inputs == inputs && uvk_fail(&err, UVK_BAD_INPUT, "%s: holds no pairs (expected one JSON object a line)", file->path))
+    if (place == 0 && uvk_fail(&err, UVK_BAD_INPUT, "%s: holds no pairs (expected one JSON object a line)", file->path))
         return complain(&err);
     return status;
 }

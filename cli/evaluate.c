@@ -240,6 +240,8 @@ static uvk_status open_all(job *j, evaluation *e, input_list *inputs, uvk_error 
         status = check_modality(j, e->subject, err);
     if (status != UVK_OK)
         return status;
+    if (j->info->modality == UVK_VISION) /* the lines of a file of pairs are shared out one by one */
+        inputs_take_shard(inputs, &j->o->shard);
     if (inputs->folders)
         inputs_open_folders(inputs, j->info->modality);
     note_sample(j);

@@ -112,6 +112,7 @@ uvk_status verb_explain(const options *o)
     uvk_error err;
     signals_defer();
     inputs_expand(o->arguments, o->n_arguments, &inputs);
+    inputs_take_shard(&inputs, &o->shard);
     uvk_status status = inputs.count ? open_model(&j, &inputs, &targets, &err) : UVK_OK;
     if (status == UVK_OK && inputs.count) /* folders may have turned out empty */
         status = open_rest(&j, &targets, &err);

@@ -78,9 +78,29 @@ static bool is_directory(const char *path)
     return stat(path, &info) == 0 && S_ISDIR(info.st_mode);
 }
 
+static void drop_other_shards(input_list *list)
+{
+    int kept = 0;
+    for (int i = 0; i < list->count; i++)
+        if (in_shard(&list->shard, i))
+            list->paths[kept++] = list->paths[i];
+        else
+            free(list->paths[i]);
+    if (list->count && !kept)
+        note("shard %d/%d has no inputs (there are %d)", list->shard.first, list->shard.second, list->count);
+    list->count = kept;
+}
+
+void inputs_take_shard(input_list *list, const number_pair *shard)
+{
+    list->shard = *shard;
+    if (!list->folders)
+        drop_other_shards(list);
+}
+
 void inputs_open_folders(input_list *list, uvk_modality modality)
 {
-    input_list opened = {.bad = list->bad};
+    input_list opened = {.bad = list->bad, .shard = list->shard};
     for (int i = 0; i < list->count; i++)
         if (is_directory(list->paths[i]))
             add_directory(&opened, list->paths[i], modality);
@@ -88,6 +108,7 @@ void inputs_open_folders(input_list *list, uvk_modality modality)
             add(&opened, list->paths[i]);
     inputs_free(list);
     *list = opened;
+    drop_other_shards(list);
 }
 
 static void add_path(input_list *list, const char *path);

@@ -5,7 +5,7 @@
 
 enum {
     DEVICES = 1, INFO = 2, EXPLAIN = 4, SUMMARIZE = 8, ATTRIBUTE = 16, GENERATE = 32, TOKENIZE = 64, QUERY = 128, PRUNE = 256, EVALUATE = 512,
-    SEGMENT = 1024, REFINE = 2048, EVERY = 4095,
+    SEGMENT = 1024, REFINE = 2048, MERGE = 4096, EVERY = 8191,
     SUMMARIES = SUMMARIZE | ATTRIBUTE,         /* what works on a text and its summary */
     CLUSTERS = SEGMENT | REFINE,               /* what makes segments */
     RUNS = EXPLAIN | SUMMARIES | SEGMENT | EVALUATE, /* what explains and stores */
@@ -105,6 +105,11 @@ const verb verbs[] = {
      "  ultravk query results.db --list\n"
      "  ultravk query results.db \"SELECT name, path FROM input\" --format csv\n",
      QUERY, 0, -1, NULL, verb_query},
+    {"merge", "OUT.db IN.db...", "join results databases: the shards of a run, or any runs",
+     "OUT.db is made when it is missing. A run that it has already is only completed, so that merging twice changes nothing; a file that\n"
+     "is no results database is reported and the others are taken.",
+     "  ultravk merge all.db shard-1.db shard-2.db shard-3.db\n",
+     MERGE, 2, -1, "OUT.db and at least one IN.db are needed", verb_merge},
     {"prune", "DB --run N", "delete a run and all that only it used",
      NULL,
      "  ultravk prune results.db --run 3\n",
@@ -172,6 +177,8 @@ const flag flags[] = {
     {"db", FLAG_TEXT, RUNS, 0, FIELD(db), "FILE", NULL, NULL, "store everything in this SQLite database", 0, 0},
     {"resume", FLAG_SWITCH, RUNS, 0, FIELD(resume), NULL, NULL, NULL,
      "continue the run of the same parameters: inputs that are done are skipped", 0, 0},
+    {"shard", FLAG_SHARD, RUNS, 0, FIELD(shard), "I/N", NULL, NULL,
+     "work on every N-th input only, from the I-th on; ultravk merge joins what N such runs store", 0, 0},
     {"label", FLAG_TEXT, RUNS, 0, FIELD(label), "TEXT", NULL, NULL, "a name for the run", 0, 0},
     {"top", FLAG_COUNT, EXPLAIN | SUMMARIES, 0, FIELD(top), "K|all", NULL, "all up to 5 million rows, then 20; in the printed table 5",
      "sources to keep of each map in table contribution", 0, 0},
@@ -197,6 +204,11 @@ const flag flags[] = {
     {"version", FLAG_SWITCH, EVERY, 0, FIELD(version), NULL, NULL, NULL, "print the version", 0, 0},
 };
 const int n_flags = sizeof flags / sizeof *flags;
+
+bool in_shard(const number_pair *shard, int place)
+{
+    return !shard->given || place % shard->second == shard->first - 1;
+}
 
 int max_new_tokens(const options *o)
 {

@@ -4,7 +4,7 @@
 
 #include "error.h"
 
-/* "X,Y" or "START:END". */
+/* "X,Y", "START:END" or "I/N". */
 typedef struct number_pair { bool given; int first, second; } number_pair;
 
 typedef struct options {
@@ -21,7 +21,7 @@ typedef struct options {
     bool segment_baselines;
     double zeta, delta, lambda;  /* NAN: not given */
     int at_word;                 /* -1: not given */
-    number_pair pixel, span;
+    number_pair pixel, span, shard;
     const char **arguments;      /* what is not a flag, owned array */
     int n_arguments;
     char *command;               /* the whole line as a shell would take it, owned */
@@ -40,7 +40,7 @@ typedef struct verb {
     uvk_status (*run)(const options *o);
 } verb;
 
-typedef enum flag_kind { FLAG_SWITCH, FLAG_TEXT, FLAG_INTEGER, FLAG_LAYER, FLAG_REAL, FLAG_COUNT, FLAG_BYTES, FLAG_CHOICE, FLAG_PIXEL, FLAG_SPAN } flag_kind;
+typedef enum flag_kind { FLAG_SWITCH, FLAG_TEXT, FLAG_INTEGER, FLAG_LAYER, FLAG_REAL, FLAG_COUNT, FLAG_BYTES, FLAG_CHOICE, FLAG_PIXEL, FLAG_SPAN, FLAG_SHARD } flag_kind;
 
 typedef struct flag {
     const char *name;            /* without the dashes */
@@ -63,6 +63,8 @@ extern const int n_flags;
 uvk_status options_parse(int argc, char **argv, options *out, uvk_error *err);
 void options_free(options *o);
 
+/* Whether the input at that place, counted from 0, is of the shard; without --shard every one is. */
+bool in_shard(const number_pair *shard, int place);
 /* --max-new, or its default. */
 int max_new_tokens(const options *o);
 
@@ -80,6 +82,7 @@ uvk_status verb_evaluate(const options *o);
 uvk_status verb_generate(const options *o);
 uvk_status verb_tokenize(const options *o);
 uvk_status verb_query(const options *o);
+uvk_status verb_merge(const options *o);
 uvk_status verb_prune(const options *o);
 
 #endif

@@ -127,6 +127,15 @@ static uvk_status set_span(const flag *f, const char *value, number_pair *field,
     return status;
 }
 
+static uvk_status set_shard(const flag *f, const char *value, number_pair *field, uvk_error *err)
+{
+    static const char expected[] = "I/N, such as 1/4: the first of four shards";
+    uvk_status status = set_pair(f, value, '/', expected, field, err);
+    if (status == UVK_OK && (field->first < 1 || field->first > field->second))
+        return bad_value(f, value, expected, err);
+    return status;
+}
+
 static uvk_status set_value(const flag *f, const char *value, options *o, uvk_error *err)
 {
     void *field = (char *)o + f->offset;
@@ -147,6 +156,7 @@ static uvk_status set_value(const flag *f, const char *value, options *o, uvk_er
     case FLAG_CHOICE: return set_choice(f, value, field, err);
     case FLAG_PIXEL: return set_pair(f, value, ',', "a pixel as X,Y", field, err);
     case FLAG_SPAN: return set_span(f, value, field, err);
+    case FLAG_SHARD: return set_shard(f, value, field, err);
     }
     return UVK_OK;
 }

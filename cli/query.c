@@ -1,4 +1,4 @@
-/* ultravk query and ultravk prune: a database, no device. */
+/* ultravk query, merge and prune: databases, no device. */
 #include "db.h"
 #include "messages.h"
 #include "options.h"
@@ -64,6 +64,30 @@ static void print_warning(void *user, const char *line)
 {
     (void)user;
     warn("%s", line);
+}
+
+static uvk_status merge_one(const char *out, const char *from)
+{
+    uvk_error err;
+    uvk_db_merged done;
+    uvk_status status = uvk_db_merge(out, from, print_warning, NULL, &done, &err);
+    if (status != UVK_OK)
+        return complain(&err);
+    note("%s: %lld new run%s, %lld input%s taken over, %lld known", from, (long long)done.runs, done.runs == 1 ? "" : "s", (long long)done.inputs,
+         done.inputs == 1 ? "" : "s", (long long)done.known);
+    if (done.dropped)
+        warn("%s: %lld figure%s over a whole run no longer hold%s, now that it has more inputs (evaluate again)", out, (long long)done.dropped,
+             done.dropped == 1 ? "" : "s", done.dropped == 1 ? "s" : "");
+    return UVK_OK;
+}
+
+/* A bad file is reported and the others are taken; when the database itself fails, no other would fare better. */
+uvk_status verb_merge(const options *o)
+{
+    uvk_status status = UVK_OK;
+    for (int i = 1; i < o->n_arguments && (status == UVK_OK || status == UVK_BAD_INPUT); i++)
+        status = worse_status(status, merge_one(o->arguments[0], o->arguments[i]));
+    return status;
 }
 
 uvk_status verb_prune(const options *o)

@@ -82,7 +82,7 @@ static void describe(const job *j, const explained *r, segmented *g)
     for (int i = 0; i < r->n; i++)
         g->token_segments[i] = i < special ? -1 : g->s.patches[i - special];
     for (int k = 0; k < g->s.n - 1; k++)
-        g->merges[k] = (uvk_db_merge){g->s.steps[k].a, g->s.steps[k].b, g->s.steps[k].height, g->s.steps[k].size};
+        g->merges[k] = (uvk_db_merge_step){g->s.steps[k].a, g->s.steps[k].b, g->s.steps[k].height, g->s.steps[k].size};
     for (int c = 0; c < g->s.clusters; c++) {
         uvk_db_segment *segment = &g->list[c];
         segment->class_id = g->match ? g->match->classes[c] : -1;

@@ -28,7 +28,7 @@ typedef struct segmented {
     int n_methods;             /* of them, those that were tried */
     uvk_db_segment *list;      /* [s.clusters] */
     int *token_segments;       /* [n] */
-    uvk_db_merge *merges;      /* [s.n - 1] */
+    uvk_db_merge_step *merges;      /* [s.n - 1] */
 } segmented;
 
 void segmented_free(segmented *g); /* NULL is allowed */

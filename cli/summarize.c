@@ -137,6 +137,7 @@ uvk_status verb_summarize(const options *o)
     uvk_error err;
     signals_defer();
     inputs_expand(o->arguments, o->n_arguments, &inputs);
+    inputs_take_shard(&inputs, &o->shard);
     uvk_status status = inputs.count ? open_all(&j, &inputs, &err) : UVK_OK;
     if (status == UVK_OK)
         status = run_inputs(&j, &inputs);

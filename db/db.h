@@ -107,7 +107,7 @@ typedef struct uvk_db_segment {
     double iou;                    /* NaN: NULL */
 } uvk_db_segment;
 
-typedef struct uvk_db_merge { int a, b; double height; int size; } uvk_db_merge;
+typedef struct uvk_db_merge_step { int a, b; double height; int size; } uvk_db_merge_step;
 
 /* Everything that one input produced. */
 typedef struct uvk_db_result {
@@ -122,7 +122,7 @@ typedef struct uvk_db_result {
     const uvk_db_segment *segments; /* NULL: none */
     int n_segments;
     const int *token_segments;     /* [n_tokens] the segment of each; -1: in none */
-    const uvk_db_merge *merges;    /* the dendrogram; leaf k is the k-th token that is not special */
+    const uvk_db_merge_step *merges;    /* the dendrogram; leaf k is the k-th token that is not special */
     int n_merges;
     int top;  /* sources a map keeps in contribution; 0: all up to 5 million rows a run, then 20; -1: all */
     uvk_db_input_stats stats;
@@ -155,6 +155,16 @@ uvk_status uvk_db_find_rows(uvk_db *db, const uvk_db_rows_key *key, const int32_
 /* Deletes a run and all that only it used (sequences, tokens, inputs, the model when no run is left). UVK_BAD_INPUT when there
  * is no such run. */
 uvk_status uvk_db_prune(uvk_db *db, int64_t run_id, uvk_error *err);
+
+/* What a merge did: runs that are new, inputs taken over, inputs that were there, numbers over a whole run that hold no longer
+ * since the run has grown. */
+typedef struct uvk_db_merged { int64_t runs, inputs, known, dropped; } uvk_db_merged;
+
+/* Takes over all results of the database "from" into path, which is created when it is missing, in one transaction. Shards of a
+ * run become one run; a run that is there already is only completed, so that merging twice changes nothing; what is done in path
+ * stays as it is. Older schemas are read as they are. UVK_BAD_INPUT: "from" is missing, no results database, from a newer
+ * program, damaged or made up; path is as it was then. warn as for uvk_db_open. */
+uvk_status uvk_db_merge(const char *path, const char *from, void (*warn)(void *user, const char *line), void *user, uvk_db_merged *done, uvk_error *err);
 
 typedef enum uvk_db_format { UVK_DB_TABLE, UVK_DB_CSV, UVK_DB_JSON, UVK_DB_JSONL } uvk_db_format;
 

@@ -37,6 +37,17 @@ uvk_status uvk_discard_sequences(uvk_db *db, int64_t input_id, uvk_error *err)
     return uvk_sql_run(db, "DELETE FROM sequence WHERE input_id = ?1" UNUSED, UVK_VALUES(uvk_sql_int(input_id)), err);
 }
 
+#define UNREAD "(SELECT u.id FROM input AS u JOIN input AS i ON i.id = ?2 WHERE u.sha256 = '' AND u.name = i.name AND u.path IS i.path AND u.id <> i.id)"
+
+uvk_status uvk_discard_unread(uvk_db *db, int64_t run_id, int64_t input_id, uvk_error *err)
+{
+    static const char *const sql[] = {
+        "DELETE FROM run_input WHERE run_id = ?1 AND input_id = " UNREAD,
+        "DELETE FROM input WHERE id = " UNREAD " AND NOT EXISTS (SELECT 1 FROM run_input AS x WHERE x.input_id = input.id)",
+    };
+    return run_with_ids(db, sql, sizeof sql / sizeof *sql, run_id, input_id, err);
+}
+
 static uvk_status prune_locked(uvk_db *db, int64_t run_id, uvk_error *err)
 {
     int64_t model_id = 0;

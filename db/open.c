@@ -27,6 +27,8 @@ static int harden(sqlite3 *sqlite)
         code = sqlite3_exec(sqlite, "PRAGMA cell_size_check = ON", NULL, NULL, NULL);
     if (code == SQLITE_OK)
         code = uvk_scores_register(sqlite);
+    if (code == SQLITE_OK)
+        code = uvk_spearman_register(sqlite);
     return code;
 }
 
@@ -76,6 +78,12 @@ uvk_status uvk_sql_open_immutable(const char *path, uvk_db **out, uvk_error *err
     uvk_status status = open_name(path, uri, SQLITE_OPEN_READONLY | SQLITE_OPEN_URI, out, err);
     sqlite3_free(uri);
     return status;
+}
+
+uvk_status uvk_sql_open_memory(uvk_db **out, uvk_error *err)
+{
+    *out = NULL;
+    return open_name("memory", ":memory:", SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE, out, err);
 }
 
 void uvk_sql_close(uvk_db *db)

@@ -1,5 +1,5 @@
 /* Models and runs: what a result belongs to, and how a run is found again. */
-#include "sql.h"
+#include "run.h"
 
 #include <nettle/sha2.h>
 #include <stdio.h>
@@ -36,25 +36,24 @@ void uvk_db_run_key(const uvk_db_run *run, char key[65])
         snprintf(key + 2 * i, 3, "%02x", digest[i]);
 }
 
-/* The runs of one base key are those from "KEY" up to "KEY$", the text after all "KEY#...": a range that the index serves. */
 static uvk_status continue_run(uvk_db *db, const char *key, int64_t *id, uvk_error *err)
 {
     return uvk_sql_get(db,
         "UPDATE run SET status = 'running', finished_at = NULL"
-        " WHERE id = (SELECT max(id) FROM run WHERE key >= ?1 AND key < ?1 || '$') RETURNING id",
+        " WHERE id = (SELECT max(id) FROM run WHERE " UVK_RUN_HAS_BASE ") RETURNING id",
         UVK_VALUES(uvk_sql_text(key)), id, err);
 }
 
-static uvk_status fresh_key(uvk_db *db, const char *base, char key[96], uvk_error *err)
+uvk_status uvk_run_fresh_key(uvk_db *db, const char *base, char key[UVK_RUN_KEY_SIZE], uvk_error *err)
 {
     int64_t last = 0; /* stays 0 without a run of that key; one without a suffix counts as 1 */
     uvk_status status = uvk_sql_get(db,
-        "SELECT max(1, max(CAST(substr(key, 66) AS INTEGER))) FROM run WHERE key >= ?1 AND key < ?1 || '$'",
+        "SELECT max(1, max(CAST(substr(key, 66) AS INTEGER))) FROM run WHERE " UVK_RUN_HAS_BASE,
         UVK_VALUES(uvk_sql_text(base)), &last, err);
     if (last == 0)
-        snprintf(key, 96, "%s", base);
+        snprintf(key, UVK_RUN_KEY_SIZE, "%s", base);
     else
-        snprintf(key, 96, "%s#%lld", base, (long long)last + 1);
+        snprintf(key, UVK_RUN_KEY_SIZE, "%s#%lld", base, (long long)last + 1);
     return status;
 }
 
@@ -75,12 +74,12 @@ static uvk_status insert_run(uvk_db *db, const uvk_db_run *run, const char *key,
 
 static uvk_status find_or_insert_run(uvk_db *db, const uvk_db_run *run, bool resume, int64_t *id, uvk_error *err)
 {
-    char base[65], key[96];
+    char base[UVK_RUN_KEY + 1], key[UVK_RUN_KEY_SIZE];
     int64_t found = 0;
     uvk_db_run_key(run, base);
     uvk_status status = resume ? continue_run(db, base, &found, err) : UVK_OK;
     if (!status && !found) {
-        status = fresh_key(db, base, key, err);
+        status = uvk_run_fresh_key(db, base, key, err);
         if (!status)
             status = insert_run(db, run, key, &found, err);
     }

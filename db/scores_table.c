@@ -1,4 +1,5 @@
-/* scores(map_id): the raw row of a map, a row per token, out of its BLOB of little-endian float32. */
+/* scores(map_id): the raw row of a map, a row per token, out of its BLOB of little-endian float32. One token of it is found at
+ * once, so that two maps can be joined by source_idx. */
 #include "sql.h"
 
 #include <stdlib.h>
@@ -17,8 +18,12 @@ typedef struct cursor {
     sqlite3_stmt *map; /* kept between the maps of a join; its row holds the BLOB */
     const unsigned char *bytes;
     int64_t map_id;
-    int at, n;
+    bool held; /* map stands on the row of map_id: bytes and size are its */
+    int size;
+    int64_t at, n;
 } cursor;
+
+enum { BY_MAP = 1, BY_SOURCE = 2 }; /* what filter is given: the map, and perhaps one token */
 
 static int connect_table(sqlite3 *sqlite, void *user, int argc, const char *const *argv, sqlite3_vtab **out, char **message)
 {
@@ -42,21 +47,29 @@ static int disconnect_table(sqlite3_vtab *base)
     return SQLITE_OK;
 }
 
+static int find_equal(const sqlite3_index_info *info, int column)
+{
+    for (int i = 0; i < info->nConstraint; i++)
+        if (info->aConstraint[i].usable && info->aConstraint[i].iColumn == column && info->aConstraint[i].op == SQLITE_INDEX_CONSTRAINT_EQ)
+            return i;
+    return -1;
+}
+
 /* map_id is an argument: a plan that does not know its value is no plan. */
 static int best_index(sqlite3_vtab *base, sqlite3_index_info *info)
 {
     (void)base;
-    for (int i = 0; i < info->nConstraint; i++) {
-        const struct sqlite3_index_constraint *constraint = &info->aConstraint[i];
-        if (!constraint->usable || constraint->iColumn != MAP_ID || constraint->op != SQLITE_INDEX_CONSTRAINT_EQ)
-            continue;
-        info->aConstraintUsage[i].argvIndex = 1;
-        info->aConstraintUsage[i].omit = 1;
-        info->estimatedCost = 200;
-        info->estimatedRows = 200;
-        return SQLITE_OK;
-    }
-    return SQLITE_CONSTRAINT;
+    int map = find_equal(info, MAP_ID), source = find_equal(info, SOURCE_IDX);
+    if (map < 0)
+        return SQLITE_CONSTRAINT;
+    info->aConstraintUsage[map].argvIndex = 1;
+    info->aConstraintUsage[map].omit = 1;
+    if (source >= 0) /* not omitted: SQLite compares once more, by its own rules for types */
+        info->aConstraintUsage[source].argvIndex = 2;
+    info->idxNum = source >= 0 ? BY_MAP | BY_SOURCE : BY_MAP;
+    info->estimatedCost = source >= 0 ? 2 : 200;
+    info->estimatedRows = source >= 0 ? 1 : 200;
+    return SQLITE_OK;
 }
 
 static int open_cursor(sqlite3_vtab *base, sqlite3_vtab_cursor **out)
@@ -94,24 +107,41 @@ static int read_map(cursor *c)
     return code;
 }
 
-static int filter(sqlite3_vtab_cursor *base, int index, const char *name, int argc, sqlite3_value **argv)
+/* Puts map on the row of that map; without one there are no bytes. */
+static int find_map(cursor *c, sqlite3_value *map_id)
 {
-    (void)index, (void)name, (void)argc;
-    cursor *c = (cursor *)base;
-    c->at = c->n = 0;
-    c->map_id = sqlite3_value_int64(argv[0]);
+    c->held = false;
+    c->size = 0;
+    c->map_id = sqlite3_value_int64(map_id);
     sqlite3_reset(c->map); /* repeats the code of an earlier step, which that step returned */
-    int code = sqlite3_bind_value(c->map, 1, argv[0]);
+    int code = sqlite3_bind_value(c->map, 1, map_id);
     if (code != SQLITE_OK)
         return code;
     code = read_map(c);
     if (code != SQLITE_ROW)
         return code == SQLITE_DONE ? SQLITE_OK : code;
+    c->held = sqlite3_value_type(map_id) == SQLITE_INTEGER;
     if (sqlite3_column_type(c->map, 0) == SQLITE_BLOB) {
         c->bytes = sqlite3_column_blob(c->map, 0);
-        c->n = sqlite3_column_bytes(c->map, 0) / 4;
+        c->size = sqlite3_column_bytes(c->map, 0) / 4;
     }
     return SQLITE_OK;
+}
+
+static int filter(sqlite3_vtab_cursor *base, int index, const char *name, int argc, sqlite3_value **argv)
+{
+    (void)name, (void)argc;
+    cursor *c = (cursor *)base;
+    bool again = c->held && sqlite3_value_type(argv[0]) == SQLITE_INTEGER && sqlite3_value_int64(argv[0]) == c->map_id;
+    int code = again ? SQLITE_OK : find_map(c, argv[0]);
+    c->at = 0;
+    c->n = c->size;
+    if (index & BY_SOURCE) {
+        int64_t source = sqlite3_value_int64(argv[1]);
+        c->at = source >= 0 && source < c->size ? source : c->size;
+        c->n = c->at < c->size ? c->at + 1 : c->size;
+    }
+    return code;
 }
 
 static int next(sqlite3_vtab_cursor *base)
@@ -139,7 +169,7 @@ static int column(sqlite3_vtab_cursor *base, sqlite3_context *context, int which
 {
     const cursor *c = (const cursor *)base;
     if (which == SOURCE_IDX)
-        sqlite3_result_int(context, c->at);
+        sqlite3_result_int64(context, c->at);
     else if (which == SCORE)
         sqlite3_result_double(context, (double)score_at(c));
     else

@@ -26,7 +26,7 @@ static uvk_status write_merges(uvk_db *db, const uvk_db_result *result, int64_t 
 {
     uvk_status status = UVK_OK;
     for (int k = 0; !status && k < result->n_merges; k++) {
-        const uvk_db_merge *m = &result->merges[k];
+        const uvk_db_merge_step *m = &result->merges[k];
         status = uvk_sql_run(db, "INSERT INTO merge_step (run_id, sequence_id, step, a, b, height, size) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)",
             UVK_VALUES(uvk_sql_int(result->run_id), uvk_sql_int(sequence_id), uvk_sql_int(k), uvk_sql_int(m->a), uvk_sql_int(m->b),
                        uvk_sql_real(m->height), uvk_sql_int(m->size)),

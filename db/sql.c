@@ -79,7 +79,7 @@ uvk_status uvk_sql_prepare(uvk_db *db, const char *sql, sqlite3_stmt **out, uvk_
 }
 
 /* Bound bytes are SQLITE_STATIC: every statement here is run and unbound before its caller returns. */
-static int bind_value(sqlite3_stmt *statement, int at, const uvk_sql_value *value)
+int uvk_sql_bind(sqlite3_stmt *statement, int at, const uvk_sql_value *value)
 {
     switch (value->type) {
     case SQLITE_INTEGER:
@@ -100,7 +100,7 @@ static int bind_values(sqlite3_stmt *statement, const uvk_sql_value *values, int
 {
     int code = SQLITE_OK, used = sqlite3_bind_parameter_count(statement);
     for (int i = 0; i < n && i < used && code == SQLITE_OK; i++)
-        code = bind_value(statement, i + 1, &values[i]);
+        code = uvk_sql_bind(statement, i + 1, &values[i]);
     return code;
 }
 

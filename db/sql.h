@@ -36,15 +36,20 @@ uvk_sql_value uvk_sql_blob(const void *bytes, size_t size);
 #define UVK_VALUES(...) \
     (const uvk_sql_value[]){__VA_ARGS__}, (int)(sizeof((const uvk_sql_value[]){__VA_ARGS__}) / sizeof(uvk_sql_value))
 
-/* Opens path with these SQLITE_OPEN flags, hardened, with the busy timeout and scores(). A name is never taken for a URI or
+/* Opens path with these SQLITE_OPEN flags, hardened, with the busy timeout, scores() and spearman(). A name is never taken for a URI or
  * for ":memory:". On failure *out is NULL. */
 uvk_status uvk_sql_open(const char *path, int flags, uvk_db **out, uvk_error *err);
 /* Opens a file that nothing can change meanwhile, without locks and without creating a file beside it. */
 uvk_status uvk_sql_open_immutable(const char *path, uvk_db **out, uvk_error *err);
+/* An empty database of no file. */
+uvk_status uvk_sql_open_memory(uvk_db **out, uvk_error *err);
 void uvk_sql_close(uvk_db *db);
 
 /* UVK_FAILED, "PATH: SQLite's reason", the system's reason with it where there is one. */
 uvk_status uvk_sql_fail(const uvk_db *db, uvk_error *err);
+
+/* SQLite's code. What the value points to must stay until the statement is bound anew. */
+int uvk_sql_bind(sqlite3_stmt *statement, int at, const uvk_sql_value *value);
 
 /* Runs statements that take no values. */
 uvk_status uvk_sql_exec(uvk_db *db, const char *sql, uvk_error *err);
@@ -62,5 +67,7 @@ uvk_status uvk_sql_end(uvk_db *db, uvk_status status, uvk_error *err);
 
 /* The table function scores(map_id): a row per token, from the BLOB. */
 int uvk_scores_register(sqlite3 *sqlite);
+/* The aggregate spearman(x, y). */
+int uvk_spearman_register(sqlite3 *sqlite);
 
 #endif

@@ -307,21 +307,6 @@ uvk_status uvk_db_write_run_metrics(uvk_db *db, int64_t run_id, const uvk_db_met
 
 /* ---- One input ------------------------------------------------------------------------------------------------------ */
 
-/* A file that was missing may be there at the next attempt: the note of that failure is about a name without a hash. */
-#define UNREAD "(SELECT id FROM input WHERE sha256 = '' AND name = ?1 AND path IS ?2 AND id <> ?3)"
-
-static uvk_status forget_unread(uvk_db *db, const uvk_db_result *result, int64_t input_id, uvk_error *err)
-{
-    uvk_sql_value name = uvk_sql_text(result->input.name), path = uvk_sql_text(result->input.path);
-    uvk_status status = uvk_sql_run(db, "DELETE FROM run_input WHERE input_id = " UNREAD " AND run_id = ?4",
-        UVK_VALUES(name, path, uvk_sql_int(input_id), uvk_sql_int(result->run_id)), err);
-    if (status)
-        return status;
-    return uvk_sql_run(db,
-        "DELETE FROM input WHERE id = " UNREAD " AND NOT EXISTS (SELECT 1 FROM run_input WHERE input_id = input.id)",
-        UVK_VALUES(name, path, uvk_sql_int(input_id)), err);
-}
-
 static uvk_status mark_done(uvk_db *db, const uvk_db_result *result, int64_t input_id, uvk_error *err)
 {
     const uvk_db_input_stats *stats = &result->stats;
@@ -353,7 +338,7 @@ static uvk_status write_all(uvk_db *db, const uvk_db_result *result, uvk_error *
     if (!status)
         status = uvk_discard_sequences(db, input_id, err);
     if (!status)
-        status = forget_unread(db, result, input_id, err);
+        status = uvk_discard_unread(db, result->run_id, input_id, err);
     return status ? status : mark_done(db, result, input_id, err);
 }
 

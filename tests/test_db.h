@@ -183,4 +183,28 @@ static inline void write_and_free(uvk_db *db, sample *s)
     free(s);
 }
 
+/* ---- Named queries --------------------------------------------------------------------------------------------------- */
+
+typedef struct required_params {
+    char text[4][64];
+    const char *list[4];
+    int count;
+} required_params;
+
+/* Each parameter that a query cannot do without, with this value. The list points into the static result: one at a time. */
+static inline required_params fill_required(const char *parameters, const char *value)
+{
+    static required_params p;
+    char names[128];
+    p.count = 0;
+    snprintf(names, sizeof names, "%s", parameters);
+    for (char *name = strtok(names, " "); name; name = strtok(NULL, " "))
+        if (*name != '[') {
+            snprintf(p.text[p.count], sizeof p.text[0], "%s=%s", name, value);
+            p.list[p.count] = p.text[p.count];
+            p.count++;
+        }
+    return p;
+}
+
 #endif

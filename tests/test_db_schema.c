@@ -236,11 +236,9 @@ static void a_file_of_version_1_is_read_as_it_is(void **state)
     FILE *out = fopen("/dev/null", "w");
     int n;
     const uvk_db_named *queries = uvk_db_named_queries(&n);
-    static const char *const params[] = {"input=cat.jpg", "word=cat"}, *const image[] = {"image=cat.jpg"};
     for (int i = 0; i < n; i++) {
-        bool for_image = strstr(queries[i].parameters, "image"), for_text = strstr(queries[i].parameters, "input");
-        int given = for_image ? 1 : for_text ? strstr(queries[i].parameters, "word") ? 2 : 1 : 0;
-        assert_ok(uvk_db_query_named(s->path, queries[i].name, for_image ? image : params, given, UVK_DB_CSV, out, &err), &err);
+        required_params needed = fill_required(queries[i].parameters, "cat.jpg");
+        assert_ok(uvk_db_query_named(s->path, queries[i].name, needed.list, needed.count, UVK_DB_CSV, out, &err), &err);
     }
     fclose(out);
     assert_string_equal(value_of(s->path, "PRAGMA user_version"), "1");

@@ -76,7 +76,7 @@ class Database(ExplainTest):
         r = self.ok("query", "r.db", "SELECT source_idx FROM contribution JOIN map ON map.id = map_id WHERE target_idx = 5 ORDER BY score DESC LIMIT 10",
                     "--format", "csv", env=NO_DRIVER)
         self.assertEqual(len(r.stdout.split()), 10)
-        named = json.loads(self.ok("query", "r.db", "--named", "top-sources", "image=photo.png", "token=5", "--json", env=NO_DRIVER).stdout)
+        named = json.loads(self.ok("query", "r.db", "--named", "top-sources", "input=photo.png", "token=5", "--json", env=NO_DRIVER).stdout)
         self.assertTrue(named)
 
     def test_own_token_and_top(self):

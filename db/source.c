@@ -1,0 +1,77 @@
+#include "source.h"
+
+#include "schema.h"
+
+#include <string.h>
+
+uvk_status uvk_source_fail(const uvk_db *source, uvk_error *err)
+{
+    (void)uvk_sql_fail(source, err);
+    return UVK_BAD_INPUT;
+}
+
+/* ---- Its tables --------------------------------------------------------------------------------------------------------- */
+
+/* A view in the place of a table, a computed column, a constraint left out: what does not come from this program could make
+ * reading it run for ever or give what was never stored. So each table must be defined as in a new database of that version. */
+static uvk_status compare_tables(uvk_db *source, uvk_db *pattern, int version, uvk_error *err)
+{
+    sqlite3_stmt *expected, *found;
+    static const char tables[] = "SELECT name, sql FROM sqlite_master WHERE type = 'table' AND name NOT LIKE 'sqlite_%'";
+    static const char one[] = "SELECT 1 FROM main.sqlite_master WHERE type = 'table' AND name = ?1 AND sql = ?2";
+    uvk_status status = uvk_sql_prepare(pattern, tables, &expected, err);
+    if (!status && uvk_sql_prepare(source, one, &found, err) != UVK_OK)
+        status = UVK_BAD_INPUT;
+    while (!status && sqlite3_step(expected) == SQLITE_ROW) {
+        sqlite3_bind_value(found, 1, sqlite3_column_value(expected, 0));
+        sqlite3_bind_value(found, 2, sqlite3_column_value(expected, 1));
+        int code = sqlite3_step(found);
+        if (code == SQLITE_DONE)
+            status = uvk_fail(err, UVK_BAD_INPUT, "%s: table %s is not as ultravk makes it in schema version %d", source->path,
+                              (const char *)sqlite3_column_text(expected, 0), version);
+        else if (code != SQLITE_ROW)
+            status = uvk_source_fail(source, err);
+        sqlite3_reset(found);
+    }
+    return status;
+}
+
+static uvk_status check_tables(uvk_db *source, uvk_error *err)
+{
+    int n, version = 0;
+    const uvk_schema_step *steps = uvk_schema_steps(&n);
+    uvk_status status = uvk_schema_check(source, n, false, &version, err);
+    uvk_db *pattern = NULL;
+    if (!status)
+        status = uvk_sql_open_memory(&pattern, err);
+    if (!status)
+        status = uvk_schema_migrate(pattern, steps, version, err);
+    if (!status)
+        status = compare_tables(source, pattern, version, err);
+    uvk_sql_close(pattern);
+    return status;
+}
+
+/* ---- Opening ------------------------------------------------------------------------------------------------------------ */
+
+/* What runs on it from here on is this program's. A transaction holds the state that is read. */
+static uvk_status hold(uvk_db *source, uvk_error *err)
+{
+    sqlite3_set_authorizer(source->sqlite, NULL, NULL);
+    return uvk_sql_exec(source, "BEGIN; SELECT 1 FROM sqlite_master", err);
+}
+
+uvk_status uvk_source_open(const char *path, uvk_db **out, uvk_error *err)
+{
+    *out = NULL;
+    uvk_status status = uvk_query_open(path, out, err);
+    if (!status)
+        status = hold(*out, err);
+    if (!status)
+        status = check_tables(*out, err);
+    if (!status)
+        return UVK_OK;
+    uvk_query_close(*out);
+    *out = NULL;
+    return UVK_BAD_INPUT;
+}

@@ -1,0 +1,14 @@
+/* A database that is merged from. Private to db/. */
+#ifndef UVK_DB_SOURCE_H
+#define UVK_DB_SOURCE_H
+
+#include "query.h"
+
+/* Opens for reading, in the schema of this version, and stays at the moment of opening whatever others write meanwhile. The
+ * tables must be what ultravk makes; UVK_BAD_INPUT for everything that is wrong with the file.
+ * Close with uvk_query_close. */
+uvk_status uvk_source_open(const char *path, uvk_db **out, uvk_error *err);
+/* UVK_BAD_INPUT with SQLite's reason: reading it failed. */
+uvk_status uvk_source_fail(const uvk_db *source, uvk_error *err);
+
+#endif
