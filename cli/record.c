@@ -146,10 +146,15 @@ static uvk_status start_run(job *j, uvk_error *err)
     return status;
 }
 
+uvk_status record_open_database(job *j, uvk_error *err)
+{
+    return j->db ? UVK_OK : uvk_db_open(j->o->db, print_warning, NULL, &j->db, err);
+}
+
 uvk_status record_open(job *j, uvk_error *err)
 {
     const uvk_model_info *m = j->info;
-    uvk_status status = uvk_db_open(j->o->db, print_warning, NULL, &j->db, err);
+    uvk_status status = record_open_database(j, err);
     if (status != UVK_OK)
         return status;
     char *name = text_utf8(m->name), *path = text_utf8(m->path);
