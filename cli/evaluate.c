@@ -17,7 +17,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-static const subject *const subjects[] = {&subject_faithfulness, &subject_agreement};
+static const subject *const subjects[] = {&subject_faithfulness, &subject_layers, &subject_agreement, &subject_stability, &subject_sanity};
 enum { N_SUBJECTS = sizeof subjects / sizeof *subjects };
 
 /* ---- Metrics --------------------------------------------------------------------------------------------------------------------- */

@@ -41,10 +41,13 @@ void evaluate_progress(const job *j, const explained *r, int done, int of);
 
 /* The scores of one method; several rankings of one method are averaged when they are judged. */
 typedef struct ranking { method method; float *scores; } ranking;
+/* Those that method_maps knows. */
+bool method_has_maps(method m);
 typedef struct rankings { ranking list[METHODS - 1 + RANDOM_ORDERS]; int count; } rankings;
 
-/* S of METHOD [targets, n] by a method that hides nothing. The last forward must be that of r, and r explained. */
-uvk_status method_maps(const job *j, const explained *r, method m, float *maps, uvk_error *err);
+/* S of METHOD [targets, n] at a layer, by a method that hides and draws nothing (ultra, rollout, gradient x input), of what the last
+ * forward ran over. */
+uvk_status method_maps(const job *j, const explained *r, method m, int layer, float *maps, uvk_error *err);
 /* Those of all methods that are wanted and hide nothing, [targets, n]. rankings_free follows, also after a failure. */
 uvk_status rankings_of_maps(const job *j, const evaluation *e, const explained *r, rankings *out, uvk_error *err);
 /* Of a summary, token contribution scores [n] of all methods that are wanted, leaving one token out at a time among them. */
@@ -54,7 +57,8 @@ uvk_status rankings_leave_patches_out(const job *j, const evaluation *e, const e
 void rankings_free(rankings *all);
 int rankings_count(const rankings *all, method m);
 
-/* Spearman of two maps of a target over its visible sources without its own token; NaN where one is constant. */
+/* Spearman of two maps of a target over its visible sources without its own token, of a text those of the context; NaN where one is
+ * constant. */
 uvk_status method_correlation(const job *j, const explained *r, int target, const float *a, const float *b, double *out, uvk_error *err);
 
 /* A stream of random numbers that belongs to the input and to --seed. */

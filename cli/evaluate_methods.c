@@ -22,23 +22,26 @@ uint64_t evaluate_purpose(const explained *r, uint64_t purpose)
 
 /* ---- Maps --------------------------------------------------------------------------------------------------------------------- */
 
-static uvk_status rows_of(const job *j, const explained *r, method m, float *rows, uvk_error *err)
+bool method_has_maps(method m)
 {
-    uvk_explain_params params = job_params(j, &r->targets);
-    return m == METHOD_ROLLOUT ? uvk_raw_rollout(j->session, j->layer, r->targets.tokens, r->targets.count, rows, err)
-                               : uvk_gradient_x_input(j->session, &params, rows, err);
+    return m == METHOD_ULTRA || m == METHOD_ROLLOUT || m == METHOD_GRADIENT_X_INPUT;
 }
 
-uvk_status method_maps(const job *j, const explained *r, method m, float *maps, uvk_error *err)
+static uvk_status rows_of(const job *j, const explained *r, method m, int layer, float *rows, uvk_error *err)
 {
-    size_t n = (size_t)r->n, count = (size_t)r->targets.count;
+    uvk_explain_params params = job_params(j, &r->targets);
+    params.layer = layer;
+    if (m == METHOD_ROLLOUT)
+        return uvk_raw_rollout(j->session, layer, r->targets.tokens, r->targets.count, rows, err);
+    return m == METHOD_ULTRA ? uvk_explain(j->session, &params, rows, NULL, err) : uvk_gradient_x_input(j->session, &params, rows, err);
+}
+
+uvk_status method_maps(const job *j, const explained *r, method m, int layer, float *maps, uvk_error *err)
+{
+    size_t n = (size_t)r->n;
     uvk_layout layout = uvk_layout_of(j->model, r->input);
-    if (m == METHOD_ULTRA) {
-        memcpy(maps, r->scores, count * n * sizeof *maps);
-        return UVK_OK;
-    }
-    uvk_status status = rows_of(j, r, m, maps, err);
-    for (size_t t = 0; t < count && status == UVK_OK; t++)
+    uvk_status status = rows_of(j, r, m, layer, maps, err);
+    for (size_t t = 0; t < (size_t)r->targets.count && status == UVK_OK; t++)
         status = uvk_map(&layout, r->targets.tokens[t], maps + t * n, j->own, maps + t * n, NULL, err);
     return status;
 }
@@ -65,6 +68,15 @@ int rankings_count(const rankings *all, method m)
     for (int i = 0; i < all->count; i++)
         count += all->list[i].method == m;
     return count;
+}
+
+/* r is explained: its own maps are there. */
+static uvk_status known_maps(const job *j, const explained *r, method m, float *maps, uvk_error *err)
+{
+    if (m != METHOD_ULTRA)
+        return method_maps(j, r, m, j->layer, maps, err);
+    memcpy(maps, r->scores, (size_t)r->targets.count * (size_t)r->n * sizeof *maps);
+    return UVK_OK;
 }
 
 /* Orders drawn anew for every target. */
@@ -96,7 +108,7 @@ uvk_status rankings_of_maps(const job *j, const evaluation *e, const explained *
         if (m == METHOD_RANDOM)
             status = add_random(j, r, targets, out, err);
         else if ((status = add(out, m, targets * (size_t)r->n, &maps, err)) == UVK_OK)
-            status = method_maps(j, r, m, maps, err);
+            status = known_maps(j, r, m, maps, err);
     }
     return status;
 }
@@ -106,7 +118,8 @@ uvk_status method_correlation(const job *j, const explained *r, int target, cons
     double *x = text_alloc(2 * (size_t)r->n, sizeof *x), *y = x + r->n;
     int count = 0;
     for (int i = 0; i < r->n; i++) {
-        if (i == target || r->tokens[i].special || (j->info->causal && i > target))
+        bool shown = j->info->modality == UVK_TEXT ? r->tokens[i].role == UVK_ROLE_CONTEXT : !r->tokens[i].special;
+        if (i == target || !shown || (j->info->causal && i > target))
             continue;
         x[count] = a[i];
         y[count++] = b[i];
@@ -124,7 +137,7 @@ static uvk_status add_summary(const job *j, const explained *r, method m, float 
     float *scores, *share = text_alloc(n, sizeof *share);
     uvk_status status = add(out, m, n, &scores, err);
     if (status == UVK_OK)
-        status = method_maps(j, r, m, maps, err);
+        status = known_maps(j, r, m, maps, err);
     if (status == UVK_OK)
         status = summary_scores(r, maps, NULL, scores, share, err);
     free(share);

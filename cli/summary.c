@@ -122,12 +122,12 @@ static uvk_status check_scored(const job *j, const explained *r, const char *nam
 }
 
 /* Rows of tokens outside --span are computed only where someone wants them. */
-static uvk_status choose_targets(const job *j, explained *r, const char *name, uvk_error *err)
+uvk_status summary_choose_targets(const job *j, explained *r, const source *s, uvk_error *err)
 {
     bool whole = j->db || j->o->out;
     int m = uvk_summary_targets(r->input, (uvk_at)j->o->at, NULL, NULL), kept = 0;
     if (m == 0)
-        return uvk_fail(err, UVK_BAD_INPUT, "%s: the summary has no token that anything predicts", name);
+        return uvk_fail(err, UVK_BAD_INPUT, "%s: the summary has no token that anything predicts", s->name);
     r->targets = (target_list){.tokens = text_alloc((size_t)m, sizeof *r->targets.tokens), .listed = true};
     r->outputs = text_alloc((size_t)m, sizeof *r->outputs);
     r->scored = text_alloc((size_t)m, sizeof *r->scored);
@@ -143,7 +143,7 @@ static uvk_status choose_targets(const job *j, explained *r, const char *name, u
         kept++;
     }
     r->targets.count = kept;
-    return check_scored(j, r, name, err);
+    return check_scored(j, r, s->name, err);
 }
 
 /* ---- Scores ------------------------------------------------------------------------------------------------------------ */
@@ -176,7 +176,7 @@ uvk_status summary_explain(job *j, explained *r, const source *s, uvk_error *err
 {
     if (r->info->truncated)
         note("%s: --truncate %d left out the last %d of %d context tokens", s->name, j->o->truncate, r->info->truncated, j->o->truncate + r->info->truncated);
-    uvk_status status = choose_targets(j, r, s->name, err);
+    uvk_status status = summary_choose_targets(j, r, s, err);
     if (status == UVK_OK)
         status = explained_run(j, r, err);
     return status == UVK_OK ? score(r, err) : status;

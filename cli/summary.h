@@ -18,6 +18,8 @@ uvk_text_params summary_params(const job *j, const source *s);
 uvk_status summary_load(job *j, explained *r, const uvk_text_params *params, uvk_error *err);
 /* Generates the summary of a text that summary_load made without one, and makes the sequence with it (summarize.c). */
 uvk_status summary_write(job *j, explained *r, source *s, uvk_error *err);
+/* The latents that explain the summary. */
+uvk_status summary_choose_targets(const job *j, explained *r, const source *s, uvk_error *err);
 /* Rows of the summary tokens and contribution scores. */
 uvk_status summary_explain(job *j, explained *r, const source *s, uvk_error *err);
 /* Contribution scores from the maps[targets, n] of any method; scaled as uvk_tcs has it, or NULL. */

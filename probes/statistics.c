@@ -25,6 +25,14 @@ static void rank(const double *x, int n, ranked *order, double *out)
     }
 }
 
+static bool has_nan(const double *x, int n)
+{
+    for (int i = 0; i < n; i++)
+        if (isnan(x[i]))
+            return true;
+    return false;
+}
+
 static double pearson(const double *x, const double *y, int n)
 {
     double mean = (n + 1) / 2.0, xy = 0, xx = 0, yy = 0; /* of ranks, ties or not */
@@ -41,7 +49,8 @@ uvk_status uvk_spearman(const double *x, const double *y, int n, double *out, uv
     size_t count = n > 0 ? (size_t)n : 1, bytes = count * (sizeof(ranked) + 2 * sizeof(double));
     ranked *order = malloc(count * sizeof *order);
     double *ranks = malloc(2 * count * sizeof *ranks);
-    if (order && ranks) {
+    *out = NAN;
+    if (order && ranks && !has_nan(x, n) && !has_nan(y, n)) {
         rank(x, n, order, ranks);
         rank(y, n, order, ranks + count);
         *out = pearson(ranks, ranks + count, n);
