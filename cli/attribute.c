@@ -1,13 +1,12 @@
 /* ultravk attribute: texts with summaries that are given. */
 #include "messages.h"
-#include "pairs.h"
+#include "each_pair.h"
 #include "progress.h"
 #include "record.h"
 #include "signals.h"
 #include "summary.h"
 #include "text.h"
 
-#include <errno.h>
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
@@ -29,54 +28,13 @@ static const steps attribute_steps = {compute, summary_deliver, summary_show_jso
 
 /* ---- --pairs ----------------------------------------------------------------------------------------------------------- */
 
-/* A line as it goes through the steps: what is wrong with it is reported as of any other input. */
-typedef struct pair { source text; uvk_status status; uvk_error err; } pair;
-
 static uvk_status compute_pair(job *j, explained *r, void *from, uvk_error *err)
 {
     pair *p = from;
-    if (p->status != UVK_OK)
-        return uvk_fail(err, p->status, "%s", p->err.message);
-    return compute(j, r, &p->text, err);
+    return p->status == UVK_OK ? compute(j, r, &p->text, err) : uvk_fail(err, p->status, "%s", p->err.message);
 }
 
 static const steps pair_steps = {compute_pair, summary_deliver, summary_show_json};
-
-static uvk_status run_pair(job *j, const pairs *file, double before, bool *stop)
-{
-    pair p = {0};
-    char *id, *where = text_format("%s:%ld", file->path, file->line);
-    p.status = pairs_read(file, &p.text, &id, &p.err);
-    p.text.name = where;
-    explained r = {.path = file->path, .name = id ? id : text_utf8(text_base_name(where)), .from_pairs = true, .index = j->inputs++, .summary_logprob = NAN};
-    j->from = before / file->size;
-    j->to = file->read < file->size ? file->read / file->size : 1;
-    uvk_status status = process_input(j, &r, &pair_steps, &p, stop);
-    source_free(&p.text);
-    free(where);
-    return status;
-}
-
-static uvk_status run_pairs(job *j, pairs *file)
-{
-    uvk_status status = UVK_OK;
-    uvk_error err;
-    bool stop = false;
-    double before = 0;
-    progress_start("targets", j->o->quiet);
-    for (; !stop && !interrupted() && pairs_next(file); before = file->read) {
-        uvk_status one = run_pair(j, file, before, &stop);
-        status = stop ? one : worse_status(status, one);
-    }
-    progress_end();
-    if (interrupted())
-        return UVK_INTERRUPTED;
-    if (ferror(file->stream) && uvk_fail(&err, UVK_BAD_INPUT, "%s: cannot be read (%s)", file->path, strerror(errno)))
-        return complain(&err);
-    if (j->inputs == 0 && uvk_fail(&err, UVK_BAD_INPUT, "%s: holds no pairs (expected one JSON object a line)", file->path))
-        return complain(&err);
-    return status;
-}
 
 /* ---- --context and --summary ------------------------------------------------------------------------------------------- */
 
@@ -142,7 +100,7 @@ uvk_status verb_attribute(const options *o)
     signals_defer();
     uvk_status status = open_all(&j, &file, &s, &err);
     if (status == UVK_OK)
-        status = o->pairs ? run_pairs(&j, &file) : run_files(&j, &s);
+        status = o->pairs ? each_pair(&j, &file, &pair_steps, NULL) : run_files(&j, &s);
     else if (status != UVK_INTERRUPTED)
         complain(&err);
     status = job_close(&j, status);

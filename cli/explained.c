@@ -80,20 +80,10 @@ uvk_status explained_run(job *j, explained *r, uvk_error *err)
     return status == UVK_OK ? explained_maps(j, r, err) : status;
 }
 
-static void add_metric(explained *r, uvk_db_metric metric)
+void explained_add_metric(explained *r, uvk_db_metric metric)
 {
     r->metrics = text_grow(r->metrics, (size_t)r->n_metrics + 1, sizeof *r->metrics);
     r->metrics[r->n_metrics++] = metric;
-}
-
-void explained_add_metric(explained *r, int target, const char *name, double value)
-{
-    add_metric(r, (uvk_db_metric){.target = target, .name = name, .method = "ultra", .k = NAN, .value = value});
-}
-
-void explained_add_score(explained *r, const char *method, const char *name, double value)
-{
-    add_metric(r, (uvk_db_metric){.target = -1, .name = name, .method = method, .k = NAN, .value = value});
 }
 
 void explained_free(explained *r)

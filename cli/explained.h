@@ -38,15 +38,14 @@ typedef struct explained {
 
 /* Takes over input, tokens and the words of a text. */
 uvk_status explained_set_input(explained *r, uvk_input *input, uvk_error *err);
-/* The input at r->path. */
+/* Opens r->path as the model takes it. */
 uvk_status explained_load(const job *j, explained *r, uvk_error *err);
 /* Forward, rows and maps of r->targets; where the job may use them again, rows that the database has. */
 uvk_status explained_run(job *j, explained *r, uvk_error *err);
 /* Scores and numbers of rows that are there. */
 uvk_status explained_maps(const job *j, explained *r, uvk_error *err);
-void explained_add_metric(explained *r, int target, const char *name, double value);
-/* Of the whole input, by a method that may be a baseline. */
-void explained_add_score(explained *r, const char *method, const char *name, double value);
+/* Its names are not owned. */
+void explained_add_metric(explained *r, uvk_db_metric metric);
 void explained_free(explained *r);
 
 /* How an input gets from its name to its results. compute may set the status to "skipped"; deliver then is left out. show is

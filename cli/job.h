@@ -12,6 +12,7 @@
 typedef struct job {
     const options *o;
     const char *probe;          /* the verb; column probe of table run */
+    const struct evaluation *evaluation; /* NULL: the run explains. Else it keeps metrics, and no maps */
     uvk_model *model;
     const uvk_model_info *info;
     const uvk_tokenizer *tokenizer; /* the model's; NULL: a vision model, or a folder without one */

@@ -4,11 +4,11 @@
 #include <stddef.h>
 
 enum {
-    DEVICES = 1, INFO = 2, EXPLAIN = 4, SUMMARIZE = 8, ATTRIBUTE = 16, GENERATE = 32, TOKENIZE = 64, QUERY = 128, PRUNE = 256, SEGMENT = 512, REFINE = 1024,
-    EVERY = 2047,
+    DEVICES = 1, INFO = 2, EXPLAIN = 4, SUMMARIZE = 8, ATTRIBUTE = 16, GENERATE = 32, TOKENIZE = 64, QUERY = 128, PRUNE = 256, EVALUATE = 512,
+    SEGMENT = 1024, REFINE = 2048, EVERY = 4095,
     SUMMARIES = SUMMARIZE | ATTRIBUTE,         /* what works on a text and its summary */
     CLUSTERS = SEGMENT | REFINE,               /* what makes segments */
-    RUNS = EXPLAIN | SUMMARIES | SEGMENT,                /* what explains and stores */
+    RUNS = EXPLAIN | SUMMARIES | EVALUATE | SEGMENT, /* what explains and stores */
     ROWS = RUNS | REFINE,                      /* what explains */
     MODELS = INFO | ROWS | GENERATE | TOKENIZE /* what reads a model folder */
 };
@@ -26,6 +26,8 @@ const char *const perturb_names[] = {"noise", "blur", "mean", "shuffle", NULL};
 const char *const solver_names[] = {"adam", "closed", NULL};
 static const char *const linkage_names[] = {"average", NULL};
 static const char *const preset_names[] = {"none", "demo", NULL};
+const char *const mask_names[] = {"black", "mean", "blur", NULL};
+const char *const removal_names[] = {"delete", "mask", NULL};
 static const char *const precision_names[] = {"f32", "auto", NULL};
 
 const verb verbs[] = {
@@ -74,6 +76,17 @@ const verb verbs[] = {
      "  ultravk attribute --model Llama-3.2-1B-Instruct --pairs pairs.jsonl --truncate 1500 --json\n"
      "  ultravk attribute --model gpt2 --context article.txt --summary summary.txt --span 0:24\n",
      ATTRIBUTE, 0, 0, NULL, verb_attribute},
+    {"evaluate", "faithfulness|layers|agreement|stability|sanity --model DIR INPUT...", "say how far explanations can be trusted",
+     "faithfulness: whether hiding what a map names changes the token, or a summary's probability, more than hiding the rest. layers: how\n"
+     "well the maps of each layer foretell what hiding one token does to it, or how well they find the object under --masks. agreement:\n"
+     "scores against what a person marked (\"rationales\"). stability: the same words of a \"paraphrase\". sanity: whether maps change when\n"
+     "weights are drawn anew, from the top block down. Each beside baselines: random orders, raw attention rollout, gradient x input,\n"
+     "leaving out one token at a time. INPUT is a photo, or for a language model a .jsonl file of pairs (see attribute) or a text, to which\n"
+     "the model then writes the summary. A table is printed; --db keeps every number.",
+     "  ultravk evaluate faithfulness --model vit-base-patch16-224 photos/ --sample 4 --db results.db\n"
+     "  ultravk evaluate faithfulness --model Llama-3.2-1B-Instruct pairs.jsonl --baselines random,rollout\n"
+     "  ultravk evaluate sanity --model vit-base-patch16-224 photo.jpg --tokens cls\n",
+     EVALUATE, 1, -1, "what? (faithfulness, layers, agreement, stability or sanity)", verb_evaluate},
     {"generate", "--model DIR [TEXT|-]", "continue a text, each time by the likeliest token",
      "The text is taken as it is, with the tokenizer's own special tokens and no template; without TEXT, or with -, it is read from\n"
      "standard input. A .npy file holds token ids. The continuation alone is printed.",
@@ -103,21 +116,29 @@ const int n_verbs = sizeof verbs / sizeof *verbs;
 
 const flag flags[] = {
     {"model", FLAG_TEXT, MODELS, MODELS, FIELD(model), "DIR", NULL, NULL, "model folder", 0, 0},
-    {"tokens", FLAG_TEXT, EXPLAIN, 0, FIELD(tokens), "T", NULL, "patches; of a text all",
+    {"tokens", FLAG_TEXT, EXPLAIN | EVALUATE, 0, FIELD(tokens), "T", NULL, "patches; of a text all",
      "targets: patches, all, cls, or indices and ranges such as 0,5,40-49", 0, 0},
     {"at-pixel", FLAG_PIXEL, EXPLAIN, 0, FIELD(pixel), "X,Y", NULL, NULL, "target: the patch under this pixel of the photo", 0, 0},
     {"at-word", FLAG_INTEGER, EXPLAIN, 0, FIELD(at_word), "N", NULL, NULL, "targets: the tokens of this word of the text, counted from 0", 0, INT32_MAX},
+    {"sample", FLAG_COUNT, EVALUATE, 0, FIELD(sample), "N|all", NULL, "8; all of --tokens where it is given",
+     "targets of each image, drawn by --seed", 0, 0},
+    {"baselines", FLAG_TEXT, EVALUATE, 0, FIELD(baselines), "LIST|none", NULL, "all of them",
+     "what maps are compared with: random,rollout,gradient_x_input,leave_one_out", 0, 0},
+    {"mask", FLAG_CHOICE, EVALUATE, 0, FIELD(mask), NULL, mask_names, "black", "what hides a patch: black, the image's mean colour, or its blur", 0, 0},
+    {"removal", FLAG_CHOICE, EVALUATE, 0, FIELD(removal), NULL, removal_names, "delete",
+     "how a token leaves a text: deleted, or replaced by the model's mask or pad token", 0, 0},
+    {"masks", FLAG_TEXT, EVALUATE, 0, FIELD(masks), "DIR", NULL, NULL, "layers: a STEM.png of labels for each photo, 255 ignored", 0, 0},
     {"context", FLAG_TEXT, ATTRIBUTE, 0, FIELD(context), "FILE", NULL, NULL, "the text: .txt, or .npy token ids", 0, 0},
     {"summary", FLAG_TEXT, ATTRIBUTE, 0, FIELD(summary), "FILE", NULL, NULL, "its summary: .txt, or .npy token ids", 0, 0},
     {"pairs", FLAG_TEXT, ATTRIBUTE, 0, FIELD(pairs), "FILE.jsonl", NULL, NULL, "texts and summaries, one JSON object a line", 0, 0},
     {"span", FLAG_SPAN, ATTRIBUTE, 0, FIELD(span), "START:END", NULL, "the whole summary",
      "score the context for these characters of the summary only", 0, 0},
-    {"max-new", FLAG_INTEGER, SUMMARIZE | GENERATE, 0, FIELD(max_new), "N", NULL, "64", "tokens to generate at most", 1, 1 << 24},
-    {"prompt", FLAG_TEXT, SUMMARIES, 0, FIELD(prompt), "TEMPLATE|@FILE", NULL, "the model's chat template, else {text}\\nTL;DR:",
+    {"max-new", FLAG_INTEGER, SUMMARIZE | GENERATE | EVALUATE, 0, FIELD(max_new), "N", NULL, "64", "tokens to generate at most", 1, 1 << 24},
+    {"prompt", FLAG_TEXT, SUMMARIES | EVALUATE, 0, FIELD(prompt), "TEMPLATE|@FILE", NULL, "the model's chat template, else {text}\\nTL;DR:",
      "what is put around the text, which stands for {text}; \\n and \\t are understood", 0, 0},
-    {"truncate", FLAG_INTEGER, SUMMARIES, 0, FIELD(truncate), "N", NULL, "too long a text is refused",
+    {"truncate", FLAG_INTEGER, SUMMARIES | EVALUATE, 0, FIELD(truncate), "N", NULL, "too long a text is refused",
      "keep the first N context tokens of each text", 1, INT32_MAX},
-    {"at", FLAG_CHOICE, SUMMARIES, 0, FIELD(at), NULL, at_names, "predict",
+    {"at", FLAG_CHOICE, SUMMARIES | EVALUATE, 0, FIELD(at), NULL, at_names, "predict",
      "the latent that explains a summary token: where it is predicted, or its own", 0, 0},
     {"layer", FLAG_LAYER, SEGMENT, 0, FIELD(layer), "L|auto", NULL, "blocks + 1",
      "residual stream to explain: 2 enters block 2, blocks + 1 leaves the last; auto tries three depths", 2, 100000},
@@ -146,16 +167,16 @@ const flag flags[] = {
     {"ignore", FLAG_TEXT, SEGMENT, 0, FIELD(ignore), "LIST", NULL, "255", "labels of the mask that are no class, such as 0,255", 0, 0},
     {"classes", FLAG_TEXT, SEGMENT, 0, FIELD(classes), "MAP.json", NULL, NULL,
      "what labels stand for: {\"1\": \"person\"}, {\"1\": 9}, or {\"1\": {\"id\": 9, \"name\": \"person\"}}; null ignores one", 0, 0},
-    {"baselines", FLAG_SWITCH, SEGMENT, 0, FIELD(baselines), NULL, NULL, NULL,
+    {"baselines", FLAG_SWITCH, SEGMENT, 0, FIELD(all_baselines), NULL, NULL, NULL,
      "score other ways of as many segments too: latents, attention rollout, colour, all one", 0, 0},
     {"out-dir", FLAG_TEXT, SEGMENT, 0, FIELD(out_dir), "DIR", NULL, NULL, "write labels and overlays as PNG", 0, 0},
     {"db", FLAG_TEXT, RUNS, 0, FIELD(db), "FILE", NULL, NULL, "store everything in this SQLite database", 0, 0},
     {"resume", FLAG_SWITCH, RUNS, 0, FIELD(resume), NULL, NULL, NULL,
      "continue the run of the same parameters: inputs that are done are skipped", 0, 0},
     {"label", FLAG_TEXT, RUNS, 0, FIELD(label), "TEXT", NULL, NULL, "a name for the run", 0, 0},
-    {"top", FLAG_COUNT, RUNS, 0, FIELD(top), "K|all", NULL, "all up to 5 million rows, then 20; in the printed table 5",
+    {"top", FLAG_COUNT, EXPLAIN | SUMMARIES, 0, FIELD(top), "K|all", NULL, "all up to 5 million rows, then 20; in the printed table 5",
      "sources to keep of each map in table contribution", 0, 0},
-    {"out", FLAG_TEXT, RUNS & ~SEGMENT, 0, FIELD(out), "FILE", NULL, NULL, "write the raw rows: .npy (one input) or .safetensors", 0, 0},
+    {"out", FLAG_TEXT, EXPLAIN | SUMMARIES, 0, FIELD(out), "FILE", NULL, NULL, "write the raw rows: .npy (one input) or .safetensors", 0, 0},
     {"png", FLAG_TEXT, EXPLAIN, 0, FIELD(png), "DIR", NULL, NULL, "write heat maps over the photo", 0, 0},
     {"dump-hidden", FLAG_TEXT, EXPLAIN, 0, FIELD(dump_hidden), "FILE", NULL, NULL,
      "write z1..z(L+1) of one input, of a text the logits too, to a .safetensors file", 0, 0},
@@ -170,7 +191,7 @@ const flag flags[] = {
     {"precision", FLAG_CHOICE, ROWS | GENERATE, 0, FIELD(precision), NULL, precision_names, "f32",
      "arithmetic; both compute and accumulate in float32 today", 0, 0},
     {"seed", FLAG_INTEGER, ROWS, 0, FIELD(seed), "N", NULL, "0",
-     "recorded with the run; explaining draws no random numbers", INT64_MIN, INT64_MAX},
+     "what evaluate and refine draw: targets, orders, weights, noise; explaining draws nothing", INT64_MIN, INT64_MAX},
     {"json", FLAG_SWITCH, DEVICES | MODELS | QUERY, 0, FIELD(json), NULL, NULL, NULL, "results as JSON", 0, 0},
     {"quiet", FLAG_SWITCH, EVERY, 0, FIELD(quiet), NULL, NULL, NULL, "no progress and no notes on stderr", 0, 0},
     {"help", FLAG_SWITCH, EVERY, 0, FIELD(help), NULL, NULL, NULL, "this text", 0, 0},

@@ -10,14 +10,15 @@ typedef struct number_pair { bool given; int first, second; } number_pair;
 typedef struct options {
     const struct verb *verb;     /* NULL: none was given */
     bool help, version, json, quiet, resume, list;
-    const char *model, *db, *device, *tokens, *label, *out, *png, *dump_hidden, *named, *prompt, *context, *summary, *pairs, *weights, *clusters, *masks, *ignore, *classes, *out_dir, *init;
+    const char *model, *db, *device, *tokens, *label, *out, *png, *dump_hidden, *named, *prompt, *context, *summary, *pairs, *baselines, *masks,
+        *weights, *clusters, *ignore, *classes, *out_dir, *init;
     uint64_t memory;
     int64_t seed, run;
-    int layer, first_block, top, max_new, truncate; /* 0: default; layer -1: auto; top -1: all */
-    int scalar, order, normalize, own_token, at, precision, format; /* positions in the lists of names below; own_token -1: by modality */
+    int layer, first_block, top, max_new, truncate, sample; /* 0: default; layer -1: auto; top and sample -1: all */
+    int scalar, order, normalize, own_token, at, precision, format, mask, removal; /* positions in the lists of names below; own_token -1: by modality */
     int linkage, cluster_at, aggregate, cluster_scale, preset, perturb, solver; /* likewise */
     int res, steps;              /* 0: default */
-    bool baselines;
+    bool all_baselines;          /* of segment */
     double zeta, delta, lambda;  /* NAN: not given */
     int at_word;                 /* -1: not given */
     number_pair pixel, span;
@@ -26,8 +27,9 @@ typedef struct options {
     char *command;               /* the whole line as a shell would take it, owned */
 } options;
 
-/* Names in the order of uvk_scalar, uvk_order, uvk_normalize, uvk_own_token, uvk_at and uvk_db_format; NULL ends each. */
-extern const char *const scalar_names[], *const order_names[], *const normalize_names[], *const own_token_names[], *const at_names[], *const format_names[];
+/* Names in the order of uvk_scalar, uvk_order, uvk_normalize, uvk_own_token, uvk_at, uvk_db_format, uvk_mask and uvk_removal; NULL ends each. */
+extern const char *const scalar_names[], *const order_names[], *const normalize_names[], *const own_token_names[], *const at_names[], *const format_names[], *const mask_names[],
+    *const removal_names[];
 extern const char *const cluster_at_names[], *const aggregate_names[], *const cluster_scale_names[], *const perturb_names[], *const solver_names[];
 
 typedef struct verb {
@@ -74,6 +76,7 @@ uvk_status verb_explain(const options *o);
 uvk_status verb_segment(const options *o);
 uvk_status verb_summarize(const options *o);
 uvk_status verb_attribute(const options *o);
+uvk_status verb_evaluate(const options *o);
 uvk_status verb_generate(const options *o);
 uvk_status verb_tokenize(const options *o);
 uvk_status verb_query(const options *o);

@@ -121,12 +121,16 @@ static uvk_status read_text(const cJSON *json, const char *key, const char *wher
     return UVK_OK;
 }
 
-static uvk_status check_paraphrase(const cJSON *json, const char *where, uvk_error *err)
+static uvk_status read_paraphrase(const cJSON *json, const char *where, source_part *out, uvk_error *err)
 {
     const cJSON *item = cJSON_GetObjectItemCaseSensitive(json, "paraphrase");
-    return !item || cJSON_IsNull(item) || cJSON_IsString(item)
-               ? UVK_OK
-               : uvk_fail(err, UVK_BAD_INPUT, "%s: \"paraphrase\" is %s (expected a string)", where, uvk_json_kind(item));
+    if (!item || cJSON_IsNull(item))
+        return UVK_OK;
+    if (!cJSON_IsString(item))
+        return uvk_fail(err, UVK_BAD_INPUT, "%s: \"paraphrase\" is %s (expected a string)", where, uvk_json_kind(item));
+    out->text = text_copy(item->valuestring);
+    out->length = strlen(out->text);
+    return UVK_OK;
 }
 
 static int count_characters(const source_part *part)
@@ -183,7 +187,7 @@ static uvk_status read_object(const cJSON *json, const char *where, source *out,
     if (status == UVK_OK)
         status = read_text(json, "summary", where, &out->summary, err);
     if (status == UVK_OK)
-        status = check_paraphrase(json, where, err);
+        status = read_paraphrase(json, where, &out->paraphrase, err);
     return status == UVK_OK ? read_rationales(json, where, out, err) : status;
 }
 

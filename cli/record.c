@@ -1,5 +1,6 @@
 #include "record.h"
 
+#include "evaluate_show.h"
 #include "hash.h"
 #include "messages.h"
 #include "segmented.h"
@@ -70,12 +71,15 @@ static void add_segments(cJSON *json, const job *j)
 static char *run_params(const job *j)
 {
     const options *o = j->o;
-    bool explain = is_probe(j, "explain"), segment = is_probe(j, "segment"), listed = explain && !o->pixel.given && o->at_word < 0;
+    bool explain = is_probe(j, "explain") || (j->evaluation && j->info->modality == UVK_VISION), segment = is_probe(j, "segment");
+    bool listed = explain && !o->pixel.given && o->at_word < 0;
     cJSON *json = cJSON_CreateObject();
     if (!explain && !segment)
         cJSON_AddStringToObject(json, "at", at_names[o->at]);
     add_pair(json, "at_pixel", &o->pixel);
     add_number(json, "at_word", o->at_word, o->at_word >= 0);
+    if (j->evaluation)
+        cJSON_AddItemToObject(json, "evaluation", evaluate_params(j));
     cJSON_AddNumberToObject(json, "first_block", j->first_block);
     cJSON_AddNumberToObject(json, "layer", j->layer);
     add_number(json, "max_new", max_new_tokens(o), is_probe(j, "summarize"));
@@ -256,12 +260,13 @@ uvk_status record_result(job *j, const explained *r, uvk_error *err)
     bool elsewhere = r->rows_run && r->rows_run != j->run_id; /* rows that are there need not be there twice */
     recorded sequence;
     record_tokens(j, r, &sequence);
-    uvk_db_map *maps = maps_of(r);
+    uvk_db_map *maps = j->evaluation ? NULL : maps_of(r);
     uvk_db_result result = {
         .run_id = j->run_id, .model_id = j->model_id, .input = input_of(j, r, path, text),
         .sequence = {.key = key, .text_out = text_out, .params = params, .tokens = sequence.tokens, .n_tokens = sequence.n_tokens,
                      .words = sequence.words, .n_words = sequence.n_words},
-        .maps = maps, .n_maps = elsewhere ? 0 : r->targets.count, .tcs = r->tcs, .tcs_share = r->share, .metrics = r->metrics, .n_metrics = r->n_metrics, .top = j->o->top,
+        .maps = maps, .n_maps = elsewhere || j->evaluation ? 0 : r->targets.count, .tcs = j->evaluation ? NULL : r->tcs, .tcs_share = r->share,
+        .metrics = r->metrics, .n_metrics = r->n_metrics, .top = j->o->top,
         .stats = {.device = j->device->name, .seconds_forward = r->cost.seconds_forward, .seconds_backward = r->cost.seconds_backward,
                   .gflop = r->cost.gflop, .peak_bytes = (int64_t)r->cost.peak},
     };

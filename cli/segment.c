@@ -13,7 +13,7 @@
 
 static uvk_status check_flags(const options *o, uvk_error *err)
 {
-    if (!o->masks && (o->ignore || o->classes || o->baselines))
+    if (!o->masks && (o->ignore || o->classes || o->all_baselines))
         return uvk_fail(err, UVK_USAGE, "%s: needs --masks, which it is about", o->ignore ? "--ignore" : o->classes ? "--classes" : "--baselines");
     if (o->layer < 0 && o->weights)
         return uvk_fail(err, UVK_USAGE, "--layer auto: --weights are of one layer (leave --layer out)");

@@ -89,6 +89,7 @@ void source_free(source *s)
     free(s->context.ids);
     free(s->summary.text);
     free(s->summary.ids);
+    free(s->paraphrase.text);
     free(s->rationales);
     *s = (source){0};
 }

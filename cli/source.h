@@ -18,6 +18,7 @@ typedef struct char_span { int start, end; } char_span;
 typedef struct source {
     const char *name;        /* for messages; not owned */
     source_part context, summary;
+    source_part paraphrase;  /* of the context; text NULL: none */
     char_span *rationales;   /* of the context, what a person found the summary to rest on; owned */
     int n_rationales;
 } source;

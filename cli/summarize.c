@@ -34,6 +34,13 @@ static uvk_status generate(job *j, explained *r, source *s, uvk_error *err)
     return status;
 }
 
+uvk_status summary_write(job *j, explained *r, source *s, uvk_error *err)
+{
+    uvk_status status = generate(j, r, s, err);
+    uvk_text_params params = summary_params(j, s);
+    return status == UVK_OK ? summary_load(j, r, &params, err) : status;
+}
+
 static uvk_status summarize(job *j, explained *r, source *s, uvk_error *err)
 {
     bool done;
@@ -44,11 +51,7 @@ static uvk_status summarize(job *j, explained *r, source *s, uvk_error *err)
         status = record_is_done(j, r, &done, err);
     if (status != UVK_OK || done)
         return status;
-    status = generate(j, r, s, err);
-    if (status != UVK_OK)
-        return status;
-    params = summary_params(j, s);
-    status = summary_load(j, r, &params, err);
+    status = summary_write(j, r, s, err);
     return status == UVK_OK ? summary_run(j, r, s, err) : status;
 }
 

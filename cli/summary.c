@@ -44,18 +44,22 @@ static uvk_status check_prompt(const job *j, uvk_error *err)
     return status;
 }
 
+uvk_status summary_read_prompt(job *j, uvk_error *err)
+{
+    if (j->o->scalar == UVK_LOGPROB && j->o->at == UVK_AT_TOKEN)
+        return uvk_fail(err, UVK_USAGE, "--at token with --scalar logprob would explain the token after each (expected --at predict)");
+    uvk_status status = read_prompt(j, err);
+    return status == UVK_OK ? check_prompt(j, err) : status;
+}
+
 uvk_status summary_open(job *j, int inputs, uvk_error *err)
 {
     const options *o = j->o;
-    if (o->scalar == UVK_LOGPROB && o->at == UVK_AT_TOKEN)
-        return uvk_fail(err, UVK_USAGE, "--at token with --scalar logprob would explain the token after each (expected --at predict)");
     uvk_status status = job_check_flags(o, err);
     if (status == UVK_OK)
         status = rows_file_check(o, inputs, err);
     if (status == UVK_OK)
-        status = read_prompt(j, err);
-    if (status == UVK_OK)
-        status = check_prompt(j, err);
+        status = summary_read_prompt(j, err);
     if (status == UVK_OK)
         status = job_load(j, err);
     if (status != UVK_OK)
@@ -118,12 +122,12 @@ static uvk_status check_scored(const job *j, const explained *r, const char *nam
 }
 
 /* Rows of tokens outside --span are computed only where someone wants them. */
-static uvk_status choose_targets(const job *j, explained *r, const char *name, uvk_error *err)
+uvk_status summary_choose_targets(const job *j, explained *r, const source *s, uvk_error *err)
 {
     bool whole = j->db || j->o->out;
     int m = uvk_summary_targets(r->input, (uvk_at)j->o->at, NULL, NULL), kept = 0;
     if (m == 0)
-        return uvk_fail(err, UVK_BAD_INPUT, "%s: the summary has no token that anything predicts", name);
+        return uvk_fail(err, UVK_BAD_INPUT, "%s: the summary has no token that anything predicts", s->name);
     r->targets = (target_list){.tokens = text_alloc((size_t)m, sizeof *r->targets.tokens), .listed = true};
     r->outputs = text_alloc((size_t)m, sizeof *r->outputs);
     r->scored = text_alloc((size_t)m, sizeof *r->scored);
@@ -139,36 +143,48 @@ static uvk_status choose_targets(const job *j, explained *r, const char *name, u
         kept++;
     }
     r->targets.count = kept;
-    return check_scored(j, r, name, err);
+    return check_scored(j, r, s->name, err);
 }
 
 /* ---- Scores ------------------------------------------------------------------------------------------------------------ */
 
-static uvk_status score(explained *r, uvk_error *err)
+uvk_status summary_scores(const explained *r, const float *maps, float *scaled, float *tcs, float *share, uvk_error *err)
 {
-    size_t n = (size_t)r->n, m = (size_t)r->n_scored, bytes = (2 * m + 2) * n * sizeof(float);
-    float *rows = malloc(m * n * sizeof *rows);
-    r->scaled = malloc(m * n * sizeof *r->scaled);
-    r->tcs = calloc(n, sizeof *r->tcs);
-    r->share = calloc(n, sizeof *r->share);
-    uvk_status status = rows && r->scaled && r->tcs && r->share ? UVK_OK : uvk_fail_memory(err, bytes, "the contribution scores");
-    for (size_t k = 0; k < m && status == UVK_OK; k++)
-        memcpy(rows + k * n, r->scores + (size_t)r->scored[k] * n, n * sizeof *rows);
-    if (status == UVK_OK)
-        status = uvk_tcs(r->tokens, r->n, rows, r->n_scored, r->scaled, r->tcs, r->share, err);
+    size_t n = (size_t)r->n, m = (size_t)r->n_scored, bytes = m * n * sizeof(float);
+    float *rows = malloc(bytes);
+    if (!rows)
+        return uvk_fail_memory(err, bytes, "the contribution scores");
+    for (size_t k = 0; k < m; k++)
+        memcpy(rows + k * n, maps + (size_t)r->scored[k] * n, n * sizeof *rows);
+    uvk_status status = uvk_tcs(r->tokens, r->n, rows, r->n_scored, scaled, tcs, share, err);
     free(rows);
     return status;
 }
 
-uvk_status summary_run(job *j, explained *r, const source *s, uvk_error *err)
+static uvk_status score(explained *r, uvk_error *err)
+{
+    size_t n = (size_t)r->n, m = (size_t)r->n_scored, bytes = (m + 2) * n * sizeof(float);
+    r->scaled = malloc(m * n * sizeof *r->scaled);
+    r->tcs = calloc(n, sizeof *r->tcs);
+    r->share = calloc(n, sizeof *r->share);
+    if (!r->scaled || !r->tcs || !r->share)
+        return uvk_fail_memory(err, bytes, "the contribution scores");
+    return summary_scores(r, r->scores, r->scaled, r->tcs, r->share, err);
+}
+
+uvk_status summary_explain(job *j, explained *r, const source *s, uvk_error *err)
 {
     if (r->info->truncated)
         note("%s: --truncate %d left out the last %d of %d context tokens", s->name, j->o->truncate, r->info->truncated, j->o->truncate + r->info->truncated);
-    uvk_status status = choose_targets(j, r, s->name, err);
+    uvk_status status = summary_choose_targets(j, r, s, err);
     if (status == UVK_OK)
         status = explained_run(j, r, err);
-    if (status == UVK_OK)
-        status = score(r, err);
+    return status == UVK_OK ? score(r, err) : status;
+}
+
+uvk_status summary_run(job *j, explained *r, const source *s, uvk_error *err)
+{
+    uvk_status status = summary_explain(j, r, s, err);
     return status == UVK_OK ? summary_measure(j, r, s, err) : status;
 }
 

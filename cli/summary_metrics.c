@@ -1,11 +1,15 @@
 /* Numbers of a summary beside its scores: how likely each of its tokens was, and whether the scores agree with a person. */
 #include "summary.h"
 
-#include "agreement.h"
 #include "text.h"
 
 #include <math.h>
 #include <stdlib.h>
+
+static void add(explained *r, int target, const char *name, double value)
+{
+    explained_add_metric(r, (uvk_db_metric){.target = target, .name = name, .method = "ultra", .k = NAN, .value = value});
+}
 
 /* ---- log p(y_t | before) ----------------------------------------------------------------------------------------------- */
 
@@ -25,10 +29,10 @@ static void store_probabilities(explained *r, const int32_t *outputs, const doub
         int k = find_output(r, outputs[t]);
         sum += values[t];
         if (k >= 0)
-            explained_add_metric(r, r->targets.tokens[k], "logprob", values[t]);
+            add(r, r->targets.tokens[k], "logprob", values[t]);
     }
     r->summary_logprob = sum / m;
-    explained_add_metric(r, -1, "logprob", r->summary_logprob);
+    add(r, -1, "logprob", r->summary_logprob);
 }
 
 /* A model without a head predicts nothing: no metric. */
@@ -60,7 +64,7 @@ typedef struct context_scores {
     int count;
 } context_scores;
 
-static context_scores gather(const explained *r)
+static context_scores gather(const explained *r, const float *scores)
 {
     context_scores c = {.scores = text_alloc((size_t)r->n, sizeof *c.scores), .characters = text_alloc((size_t)r->n, sizeof *c.characters)};
     for (int i = 0; i < r->n; i++) {
@@ -68,7 +72,7 @@ static context_scores gather(const explained *r)
             continue;
         char_span at = {0, 0};
         text_view_characters(&r->text, &r->tokens[i], &at.start, &at.end);
-        c.scores[c.count] = r->tcs[i];
+        c.scores[c.count] = scores[i];
         c.characters[c.count++] = at;
     }
     return c;
@@ -86,25 +90,31 @@ static bool tokens_of(const context_scores *c, char_span span, uvk_token_span *o
     return out->start < out->end;
 }
 
-static uvk_status measure_agreement(explained *r, const source *s, uvk_error *err)
+uvk_status summary_agreement(const explained *r, const source *s, const float *scores, uvk_agreement *out, bool *marked, uvk_error *err)
 {
-    if (!s->n_rationales)
-        return UVK_OK;
-    context_scores c = gather(r);
+    context_scores c = gather(r, scores);
     uvk_token_span *spans = text_alloc((size_t)s->n_rationales, sizeof *spans);
-    uvk_agreement agreement;
     int n_spans = 0;
     for (int i = 0; i < s->n_rationales; i++)
         n_spans += tokens_of(&c, s->rationales[i], &spans[n_spans]);
-    uvk_status status = n_spans ? uvk_agreement_measure(c.scores, c.count, spans, n_spans, &agreement, err) : UVK_OK;
-    if (status == UVK_OK && n_spans) {
-        explained_add_metric(r, -1, "token_f1", agreement.token_f1);
-        explained_add_metric(r, -1, "iou_f1", agreement.iou_f1);
-        explained_add_metric(r, -1, "auprc", agreement.auprc);
-    }
+    *marked = n_spans > 0;
+    uvk_status status = *marked ? uvk_agreement_measure(c.scores, c.count, spans, n_spans, out, err) : UVK_OK;
     free(spans);
     free(c.characters);
     free(c.scores);
+    return status;
+}
+
+static uvk_status measure_agreement(explained *r, const source *s, uvk_error *err)
+{
+    uvk_agreement agreement;
+    bool marked;
+    uvk_status status = summary_agreement(r, s, r->tcs, &agreement, &marked, err);
+    if (status == UVK_OK && marked) {
+        add(r, -1, "token_f1", agreement.token_f1);
+        add(r, -1, "iou_f1", agreement.iou_f1);
+        add(r, -1, "auprc", agreement.auprc);
+    }
     return status;
 }
 

@@ -309,6 +309,11 @@ UVK_API uvk_status uvk_explain(uvk_session *session, const uvk_explain_params *p
  * held on the device meanwhile. A row that is not finite: UVK_FAILED. */
 UVK_API uvk_status uvk_raw_rollout(uvk_session *session, int layer, const int32_t *targets, int n_targets, float *rows, uvk_error *err);
 
+/* Gradient x input, a baseline: rows[k*n + j] = |sum_k z(1)_jk df/dz(1)_jk| of target k's scalar f, of the last forward; z(1) is what
+ * enters block 1, positions included, of an image and of a text alike. first_block and order mean nothing here. Otherwise as
+ * uvk_explain. */
+UVK_API uvk_status uvk_gradient_x_input(uvk_session *session, const uvk_explain_params *params, float *rows, uvk_error *err);
+
 /* Gradients of one target's scalar, for checking and research: attention[(b*H + h)*n*n + r*n + j] = d f / d A(b+1,h)[r,j]
  * for blocks 1..layer-1, and input[i*d + k] = d f / d z(1)[i,k]. Either may be NULL. params->n_targets must be 1;
  * first_block and order mean nothing here. What is not finite is handed over as it is. */

@@ -47,7 +47,7 @@ uvk_status uvk_explain(uvk_session *s, const uvk_explain_params *params, float *
         free(seeds);
         return status;
     }
-    if ((status = uvk_job_allocate(&job, (uint32_t)plan.chunk, job.first_block, err)) == UVK_OK && (status = run_chunks(&job, params, plan.chunk, seeds, rows, err)) == UVK_OK)
+    if ((status = uvk_job_allocate(&job, (uint32_t)plan.chunk, err)) == UVK_OK && (status = run_chunks(&job, params, plan.chunk, seeds, rows, err)) == UVK_OK)
         status = check_rows(&job, rows, err);
     uvk_job_free(&job);
     free(seeds);

@@ -31,9 +31,7 @@ static uvk_status descend_all(uvk_job *job, dump *d, float *attention, uvk_error
             break;
         if (attention && (status = dump_attention(job, d, block, &g, attention, err)))
             break;
-        uvk_tensor d_qkv = uvk_chunk_d_qkv(&job->chunk, &g);
-        if ((status = uvk_attention_columns(s->ctx, &g, &job->s, &job->relevance, &d_qkv, err)) == UVK_OK)
-            status = uvk_backward_below_attention(s, &job->chunk, block, &g, err);
+        status = uvk_job_pass_attention(job, block, &g, err);
     }
     return status;
 }
@@ -67,9 +65,9 @@ uvk_status uvk_gradients(uvk_session *s, const uvk_explain_params *params, float
     uvk_status status = sound ? uvk_job_init(&job, s, s->tokens, params, err) : uvk_fail(err, UVK_USAGE, "gradients need a forward pass and exactly one target");
     if (status || (status = uvk_job_seeds(&job, &seeds, err)))
         return status;
-    uint32_t token = (uint32_t)job.targets[0];
-    if ((status = uvk_job_allocate(&job, 1, 0, err)) == UVK_OK && (status = allocate_dump(&job, &d, err)) == UVK_OK &&
-        (status = uvk_chunk_begin(&job.chunk, s, &token, 1, seeds, err)) == UVK_OK && (status = descend_all(&job, &d, attention, err)) == UVK_OK && input)
+    job.bottom = 0;
+    if ((status = uvk_job_allocate(&job, 1, err)) == UVK_OK && (status = allocate_dump(&job, &d, err)) == UVK_OK &&
+        (status = uvk_job_begin(&job, 0, 1, seeds, err)) == UVK_OK && (status = descend_all(&job, &d, attention, err)) == UVK_OK && input)
         status = read_input_gradient(&job, input, err);
     uvk_pool_free(d.pool);
     uvk_job_free(&job);

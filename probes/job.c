@@ -29,8 +29,8 @@ uvk_status uvk_job_init(uvk_job *job, uvk_session *s, uint32_t tokens, const uvk
 {
     int layers = s->model->arch.layers;
     *job = (uvk_job){.session = s, .tokens = tokens, .layer = p->layer ? p->layer : layers + 1, .first_block = p->first_block ? p->first_block : 1, .scalar = p->scalar,
-                     .order = p->order, .normalize = p->normalize, .targets = p->targets, .n_targets = p->n_targets,
-                     .weights = p->weights};
+                     .order = p->order, .normalize = p->normalize, .targets = p->targets, .n_targets = p->n_targets, .weights = p->weights};
+    job->bottom = job->first_block;
     if (job->layer < 2 || job->layer > layers + 1)
         return uvk_fail(err, UVK_USAGE, "layer %d cannot be explained (2 to %d can)", job->layer, layers + 1);
     if (job->first_block < 1 || job->first_block >= job->layer)
@@ -70,7 +70,7 @@ static uvk_status declare_maps(uvk_job *job, uint32_t capacity, uint32_t last, u
     return status;
 }
 
-static uvk_status declare(uvk_job *job, uint32_t capacity, int bottom, uvk_error *err)
+static uvk_status declare(uvk_job *job, uint32_t capacity, uvk_error *err)
 {
     const uvk_session *s = job->session;
     uint64_t n = job->tokens;
@@ -79,16 +79,16 @@ static uvk_status declare(uvk_job *job, uint32_t capacity, int bottom, uvk_error
     if ((status = uvk_pool_create(s->ctx, "the backward pass", &job->pool, err)))
         return status;
     job->chunk.pool = job->pool;
-    if ((status = uvk_chunk_declare(&job->chunk, s, job->tokens, last, job->layer - 1, bottom, capacity, err)) ||
+    if ((status = uvk_chunk_declare(&job->chunk, s, job->tokens, last, job->layer - 1, job->bottom, capacity, err)) ||
         (status = uvk_pool_add(job->pool, &job->s, capacity, n, true, err)) || (status = uvk_pool_add(job->pool, &job->excess, capacity, n, true, err)) ||
         (status = uvk_pool_add(job->pool, &job->relevance, capacity, n * (uint64_t)s->model->arch.kv_heads, true, err)))
         return status;
     return job->order == UVK_FORMULA ? declare_maps(job, capacity, last, err) : UVK_OK;
 }
 
-uvk_status uvk_job_allocate(uvk_job *job, uint32_t capacity, int bottom, uvk_error *err)
+uvk_status uvk_job_allocate(uvk_job *job, uint32_t capacity, uvk_error *err)
 {
-    uvk_status status = declare(job, capacity, bottom, err);
+    uvk_status status = declare(job, capacity, err);
     return status ? status : uvk_pool_commit(job->pool, err);
 }
 
@@ -104,7 +104,7 @@ void uvk_job_free(uvk_job *job)
 /* Bytes that capacity targets take; UINT64_MAX when the device cannot hold them in one piece (err says why). */
 static uint64_t bytes_for(uvk_job *job, uint32_t capacity, uvk_error *err)
 {
-    uint64_t bytes = declare(job, capacity, job->first_block, err) == UVK_OK ? uvk_pool_bytes(job->pool) : UINT64_MAX;
+    uint64_t bytes = declare(job, capacity, err) == UVK_OK ? uvk_pool_bytes(job->pool) : UINT64_MAX;
     uvk_job_free(job);
     return bytes;
 }
@@ -142,4 +142,23 @@ uvk_status uvk_job_plan(uvk_job *job, uvk_plan *plan, uvk_error *err)
     uint64_t chunk_bytes = bytes_for(job, fits, NULL);
     *plan = (uvk_plan){.weights = others - forward, .forward = forward, .per_target = chunk_bytes / fits, .total = others + chunk_bytes, .budget = budget, .chunk = (int)fits};
     return UVK_OK;
+}
+
+uvk_status uvk_job_begin(uvk_job *job, int first, uint32_t count, const float *seeds, uvk_error *err)
+{
+    uint32_t *tokens = malloc(count * sizeof *tokens);
+    if (!tokens)
+        return uvk_fail_memory(err, count * sizeof *tokens, "targets");
+    for (uint32_t t = 0; t < count; t++)
+        tokens[t] = (uint32_t)job->targets[first + (int)t];
+    uvk_status status = uvk_chunk_begin(&job->chunk, job->session, tokens, count, seeds, err);
+    free(tokens);
+    return status;
+}
+
+uvk_status uvk_job_pass_attention(uvk_job *job, int block, const uvk_attention_gradient *g, uvk_error *err)
+{
+    uvk_tensor d_qkv = uvk_chunk_d_qkv(&job->chunk, g);
+    uvk_status status = uvk_attention_columns(job->session->ctx, g, &job->s, &job->relevance, &d_qkv, err);
+    return status ? status : uvk_backward_below_attention(job->session, &job->chunk, block, g, err);
 }

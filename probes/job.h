@@ -14,6 +14,7 @@ typedef struct uvk_job {
     const int32_t *targets;
     int n_targets;
     const float *weights;     /* [patches, d] of UVK_LEARNED */
+    int bottom;               /* the descent ends at the gradient of this level, or at the attention of the block below (backward.h) */
 
     uvk_pool *pool;
     uvk_chunk chunk;
@@ -27,9 +28,14 @@ typedef struct uvk_job {
 uvk_status uvk_job_init(uvk_job *job, uvk_session *s, uint32_t tokens, const uvk_explain_params *params, uvk_error *err);
 /* The plan: how many targets go together. */
 uvk_status uvk_job_plan(uvk_job *job, uvk_plan *plan, uvk_error *err);
-/* Allocates for capacity targets, for a descent to the gradient of level `bottom` (backward.h). uvk_job_free follows, also after a failure. */
-uvk_status uvk_job_allocate(uvk_job *job, uint32_t capacity, int bottom, uvk_error *err);
+/* Allocates for capacity targets. uvk_job_free follows, also after a failure. */
+uvk_status uvk_job_allocate(uvk_job *job, uint32_t capacity, uvk_error *err);
 void uvk_job_free(uvk_job *job);
+
+/* A chunk of targets first..first+count-1 begins its descent from their seeds[count, d]. */
+uvk_status uvk_job_begin(uvk_job *job, int first, uint32_t count, const float *seeds, uvk_error *err);
+/* From a block's attention to its input, where the gradient alone is wanted. */
+uvk_status uvk_job_pass_attention(uvk_job *job, int block, const uvk_attention_gradient *g, uvk_error *err);
 
 /* seeds.c: d f / d z(l)_i for every target, [n_targets, d], owned by the caller. UVK_FAILED when an activation is not finite. */
 uvk_status uvk_job_seeds(uvk_job *job, float **out, uvk_error *err);

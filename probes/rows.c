@@ -37,18 +37,6 @@ static uvk_status read_rows(uvk_job *job, int first, uint32_t count, float *rows
     return status;
 }
 
-static uvk_status start_chunk(uvk_job *job, int first, uint32_t count, const float *seeds, uvk_error *err)
-{
-    uint32_t *tokens = malloc(count * sizeof *tokens);
-    if (!tokens)
-        return uvk_fail_memory(err, count * sizeof *tokens, "targets");
-    for (uint32_t t = 0; t < count; t++)
-        tokens[t] = (uint32_t)job->targets[first + (int)t];
-    uvk_status status = uvk_chunk_begin(&job->chunk, job->session, tokens, count, seeds, err);
-    free(tokens);
-    return status ? status : start_rows(job, first, count, err);
-}
-
 /* M of one block: one row of it at both ends of the product, all of it between. */
 static uvk_status keep_map(uvk_job *job, int block, const uvk_attention_gradient *g, uvk_error *err)
 {
@@ -94,7 +82,9 @@ static uvk_status multiply_maps(uvk_job *job, uvk_error *err)
 
 uvk_status uvk_job_rows(uvk_job *job, int first, uint32_t count, const float *seeds, float *rows, uvk_error *err)
 {
-    uvk_status status = start_chunk(job, first, count, seeds, err);
+    uvk_status status = uvk_job_begin(job, first, count, seeds, err);
+    if (status == UVK_OK)
+        status = start_rows(job, first, count, err);
     for (int block = job->layer - 1; block >= job->first_block && status == UVK_OK; block--)
         status = descend(job, block, err);
     if (status == UVK_OK && job->order == UVK_FORMULA)

@@ -1,0 +1,11 @@
+/* Weights drawn anew, so that maps can be checked to depend on what a model has learned (sanity, METHOD section 6). */
+#ifndef UVK_PROBES_REINITIALIZE_H
+#define UVK_PROBES_REINITIALIZE_H
+
+#include "session.h"
+
+/* Block 1..L as before training: every matrix normal, mean 0, with the deviation that it has; biases 0; norms 1 and 0. The model's own
+ * weights come back by uvk_weights_upload. */
+uvk_status uvk_reinitialize_block(uvk_session *session, int block, int64_t seed, uvk_error *err);
+
+#endif
