@@ -60,6 +60,13 @@ const verb verbs[] = {
      "  ultravk segment --model vit-base-patch16-224 photos/ --layer 10 --clusters 5 --out-dir segments/\n"
      "  ultravk segment --model vit-base-patch16-224 photos/ --masks masks/ --classes coco27.json --db results.db\n",
      SEGMENT, 1, -1, "no IMAGE given (a photo, a folder, a pattern or @list.txt)", verb_segment},
+    {"refine", "--model DIR IMAGE... --out W.safetensors", "learn what of a patch's latent its own segment makes (ULTraW)",
+     "For each segment of each image the patches outside are perturbed; W is the projection, one vector a patch position, of what then changes\n"
+     "least, held near the plain sum by --lambda. segment and explain use it with --scalar learned --weights W.safetensors, at the layer and\n"
+     "with the model that it was learned with.",
+     "  ultravk refine --model vit-base-patch16-224 photos/ --layer 10 --clusters 5 --out w.safetensors\n"
+     "  ultravk segment --model vit-base-patch16-224 photo.jpg --scalar learned --weights w.safetensors\n",
+     REFINE, 1, -1, "no IMAGE given (a photo, a folder, a pattern or @list.txt)", verb_refine},
     {"summarize", "--model DIR TEXT...", "summarize texts, and say which of their words each summary came from",
      "TEXT is a .txt file, - (standard input), a .npy array of token ids (then no template is applied), a folder, a pattern in quotes or\n"
      "@LIST.txt. The summary is generated greedily and printed; then every token of it is explained. Without --db and --out a short table\n"
@@ -170,6 +177,15 @@ const flag flags[] = {
     {"baselines", FLAG_SWITCH, SEGMENT, 0, FIELD(all_baselines), NULL, NULL, NULL,
      "score other ways of as many segments too: latents, attention rollout, colour, all one", 0, 0},
     {"out-dir", FLAG_TEXT, SEGMENT, 0, FIELD(out_dir), "DIR", NULL, NULL, "write labels and overlays as PNG", 0, 0},
+    {"init", FLAG_TEXT, REFINE, 0, FIELD(init), "segment|random|layer:N", NULL, "segment",
+     "the segments to start from: of this layer's explanations, drawn, or of another layer's explanations", 0, 0},
+    {"perturb", FLAG_CHOICE, REFINE, 0, FIELD(perturb), NULL, perturb_names, "noise", "what is done to the patches outside a segment", 0, 0},
+    {"delta", FLAG_REAL, REFINE, 0, FIELD(delta), "D", NULL, "1", "how much: the noise in normalised pixels, or the share of what comes in a patch's place", 0, 1000},
+    {"solver", FLAG_CHOICE, REFINE, 0, FIELD(solver), NULL, solver_names, "adam", "both minimise the same; closed does it at once", 0, 0},
+    {"steps", FLAG_INTEGER, REFINE, 0, FIELD(steps), "N", NULL, "200", "steps of adam", 1, 1000000},
+    {"lambda", FLAG_REAL, REFINE, 0, FIELD(lambda), "X", NULL, "0.1", "how closely W is held to the plain sum", 0, 1000000},
+    {"out", FLAG_TEXT, REFINE, REFINE, FIELD(out), "W.safetensors", NULL, NULL, "where W is written", 0, 0},
+    {"db", FLAG_TEXT, REFINE, 0, FIELD(db), "FILE", NULL, NULL, "use rows that explain or segment stored in this database", 0, 0},
     {"db", FLAG_TEXT, RUNS, 0, FIELD(db), "FILE", NULL, NULL, "store everything in this SQLite database", 0, 0},
     {"resume", FLAG_SWITCH, RUNS, 0, FIELD(resume), NULL, NULL, NULL,
      "continue the run of the same parameters: inputs that are done are skipped", 0, 0},

@@ -74,6 +74,7 @@ uvk_status verb_devices(const options *o);
 uvk_status verb_info(const options *o);
 uvk_status verb_explain(const options *o);
 uvk_status verb_segment(const options *o);
+uvk_status verb_refine(const options *o);
 uvk_status verb_summarize(const options *o);
 uvk_status verb_attribute(const options *o);
 uvk_status verb_evaluate(const options *o);
