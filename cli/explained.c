@@ -111,11 +111,6 @@ void explained_add_metric(explained *r, uvk_db_metric metric)
     r->metrics[r->n_metrics++] = metric;
 }
 
-void explained_add_score(explained *r, const char *method, const char *name, double value)
-{
-    explained_add_metric(r, (uvk_db_metric){.target = -1, .name = name, .method = method, .k = NAN, .value = value});
-}
-
 void explained_free(explained *r)
 {
     free(r->name);

@@ -47,8 +47,6 @@ uvk_status explained_run(job *j, explained *r, uvk_error *err);
 uvk_status explained_maps(const job *j, explained *r, uvk_error *err);
 /* Its names are not owned. */
 void explained_add_metric(explained *r, uvk_db_metric metric);
-/* Of the whole input, by a method that may be a baseline. */
-void explained_add_score(explained *r, const char *method, const char *name, double value);
 void explained_free(explained *r);
 
 /* How an input gets from its name to its results. compute may set the status to "skipped"; deliver then is left out. show is

@@ -19,8 +19,6 @@ const char *const normalize_names[] = {"norm", "none", NULL};
 const char *const own_token_names[] = {"max", "keep", "zero", NULL};
 const char *const at_names[] = {"predict", "token", NULL};
 const char *const format_names[] = {"table", "csv", "json", "jsonl", NULL};
-const char *const mask_names[] = {"black", "mean", "blur", NULL};
-const char *const removal_names[] = {"delete", "mask", NULL};
 const char *const cluster_at_names[] = {"image", "grid", NULL};
 const char *const aggregate_names[] = {"scaled", "raw", NULL};
 const char *const cluster_scale_names[] = {"minmax", "none", NULL};
@@ -28,6 +26,8 @@ const char *const perturb_names[] = {"noise", "blur", "mean", "shuffle", NULL};
 const char *const solver_names[] = {"adam", "closed", NULL};
 static const char *const linkage_names[] = {"average", NULL};
 static const char *const preset_names[] = {"none", "demo", NULL};
+const char *const mask_names[] = {"black", "mean", "blur", NULL};
+const char *const removal_names[] = {"delete", "mask", NULL};
 static const char *const precision_names[] = {"f32", "auto", NULL};
 
 const verb verbs[] = {
@@ -60,6 +60,13 @@ const verb verbs[] = {
      "  ultravk segment --model vit-base-patch16-224 photos/ --layer 10 --clusters 5 --out-dir segments/\n"
      "  ultravk segment --model vit-base-patch16-224 photos/ --masks masks/ --classes coco27.json --db results.db\n",
      SEGMENT, 1, -1, "no IMAGE given (a photo, a folder, a pattern or @list.txt)", verb_segment},
+    {"refine", "--model DIR IMAGE... --out W.safetensors", "learn what of a patch's latent its own segment makes (ULTraW)",
+     "For each segment of each image the patches outside are perturbed; W is the projection, one vector a patch position, of what then changes\n"
+     "least, held near the plain sum by --lambda. segment and explain use it with --scalar learned --weights W.safetensors, at the layer and\n"
+     "with the model that it was learned with.",
+     "  ultravk refine --model vit-base-patch16-224 photos/ --layer 10 --clusters 5 --out w.safetensors\n"
+     "  ultravk segment --model vit-base-patch16-224 photo.jpg --scalar learned --weights w.safetensors\n",
+     REFINE, 1, -1, "no IMAGE given (a photo, a folder, a pattern or @list.txt)", verb_refine},
     {"summarize", "--model DIR TEXT...", "summarize texts, and say which of their words each summary came from",
      "TEXT is a .txt file, - (standard input), a .npy array of token ids (then no template is applied), a folder, a pattern in quotes or\n"
      "@LIST.txt. The summary is generated greedily and printed; then every token of it is explained. Without --db and --out a short table\n"
@@ -171,9 +178,18 @@ const flag flags[] = {
     {"ignore", FLAG_TEXT, SEGMENT, 0, FIELD(ignore), "LIST", NULL, "255", "labels of the mask that are no class, such as 0,255", 0, 0},
     {"classes", FLAG_TEXT, SEGMENT, 0, FIELD(classes), "MAP.json", NULL, NULL,
      "what labels stand for: {\"1\": \"person\"}, {\"1\": 9}, or {\"1\": {\"id\": 9, \"name\": \"person\"}}; null ignores one", 0, 0},
-    {"baselines", FLAG_SWITCH, SEGMENT, 0, FIELD(segment_baselines), NULL, NULL, NULL,
+    {"baselines", FLAG_SWITCH, SEGMENT, 0, FIELD(all_baselines), NULL, NULL, NULL,
      "score other ways of as many segments too: latents, attention rollout, colour, all one", 0, 0},
     {"out-dir", FLAG_TEXT, SEGMENT, 0, FIELD(out_dir), "DIR", NULL, NULL, "write labels and overlays as PNG", 0, 0},
+    {"init", FLAG_TEXT, REFINE, 0, FIELD(init), "segment|random|layer:N", NULL, "segment",
+     "the segments to start from: of this layer's explanations, drawn, or of another layer's explanations", 0, 0},
+    {"perturb", FLAG_CHOICE, REFINE, 0, FIELD(perturb), NULL, perturb_names, "noise", "what is done to the patches outside a segment", 0, 0},
+    {"delta", FLAG_REAL, REFINE, 0, FIELD(delta), "D", NULL, "1", "how much: the noise in normalised pixels, or the share of what comes in a patch's place", 0, 1000},
+    {"solver", FLAG_CHOICE, REFINE, 0, FIELD(solver), NULL, solver_names, "adam", "both minimise the same; closed does it at once", 0, 0},
+    {"steps", FLAG_INTEGER, REFINE, 0, FIELD(steps), "N", NULL, "200", "steps of adam", 1, 1000000},
+    {"lambda", FLAG_REAL, REFINE, 0, FIELD(lambda), "X", NULL, "0.1", "how closely W is held to the plain sum", 0, 1000000},
+    {"out", FLAG_TEXT, REFINE, REFINE, FIELD(out), "W.safetensors", NULL, NULL, "where W is written", 0, 0},
+    {"db", FLAG_TEXT, REFINE, 0, FIELD(db), "FILE", NULL, NULL, "use rows that explain or segment stored in this database", 0, 0},
     {"db", FLAG_TEXT, RUNS, 0, FIELD(db), "FILE", NULL, NULL, "store everything in this SQLite database", 0, 0},
     {"resume", FLAG_SWITCH, RUNS, 0, FIELD(resume), NULL, NULL, NULL,
      "continue the run of the same parameters: inputs that are done are skipped", 0, 0},
@@ -197,7 +213,7 @@ const flag flags[] = {
     {"precision", FLAG_CHOICE, ROWS | GENERATE, 0, FIELD(precision), NULL, precision_names, "f32",
      "arithmetic; both compute and accumulate in float32 today", 0, 0},
     {"seed", FLAG_INTEGER, ROWS, 0, FIELD(seed), "N", NULL, "0",
-     "what evaluate and refine draw; explaining draws nothing", INT64_MIN, INT64_MAX},
+     "what evaluate and refine draw: targets, orders, weights, noise; explaining draws nothing", INT64_MIN, INT64_MAX},
     {"json", FLAG_SWITCH, DEVICES | MODELS | QUERY, 0, FIELD(json), NULL, NULL, NULL, "results as JSON", 0, 0},
     {"quiet", FLAG_SWITCH, EVERY, 0, FIELD(quiet), NULL, NULL, NULL, "no progress and no notes on stderr", 0, 0},
     {"help", FLAG_SWITCH, EVERY, 0, FIELD(help), NULL, NULL, NULL, "this text", 0, 0},

@@ -10,15 +10,15 @@ typedef struct number_pair { bool given; int first, second; } number_pair;
 typedef struct options {
     const struct verb *verb;     /* NULL: none was given */
     bool help, version, json, quiet, resume, list;
-    const char *model, *db, *device, *tokens, *label, *out, *png, *dump_hidden, *named, *prompt, *context, *summary, *pairs;
-    const char *weights, *clusters, *masks, *ignore, *classes, *out_dir, *init, *baselines;
+    const char *model, *db, *device, *tokens, *label, *out, *png, *dump_hidden, *named, *prompt, *context, *summary, *pairs, *baselines, *masks,
+        *weights, *clusters, *ignore, *classes, *out_dir, *init;
     uint64_t memory;
     int64_t seed, run;
     int layer, first_block, top, max_new, truncate, sample; /* 0: default; layer -1: auto; top and sample -1: all */
     int scalar, order, normalize, own_token, at, precision, format, mask, removal; /* positions in the lists of names below; own_token -1: by modality */
     int linkage, cluster_at, aggregate, cluster_scale, preset, perturb, solver; /* likewise */
     int res, steps;              /* 0: default */
-    bool segment_baselines;
+    bool all_baselines;          /* of segment */
     double zeta, delta, lambda;  /* NAN: not given */
     int at_word;                 /* -1: not given */
     number_pair pixel, span, shard;
@@ -76,6 +76,7 @@ uvk_status verb_devices(const options *o);
 uvk_status verb_info(const options *o);
 uvk_status verb_explain(const options *o);
 uvk_status verb_segment(const options *o);
+uvk_status verb_refine(const options *o);
 uvk_status verb_summarize(const options *o);
 uvk_status verb_attribute(const options *o);
 uvk_status verb_evaluate(const options *o);

@@ -88,7 +88,8 @@ static void add_segments(cJSON *json, const job *j)
 static char *run_params(const job *j)
 {
     const options *o = j->o;
-    bool explain = is_probe(j, "explain") || (j->evaluation && j->info->modality == UVK_VISION), segment = is_probe(j, "segment"), listed = explain && !o->pixel.given && o->at_word < 0;
+    bool explain = is_probe(j, "explain") || (j->evaluation && j->info->modality == UVK_VISION), segment = is_probe(j, "segment");
+    bool listed = explain && !o->pixel.given && o->at_word < 0;
     cJSON *json = cJSON_CreateObject();
     if (!explain && !segment)
         cJSON_AddStringToObject(json, "at", at_names[o->at]);
@@ -168,10 +169,15 @@ static uvk_status start_run(job *j, uvk_error *err)
     return status;
 }
 
+uvk_status record_open_database(job *j, uvk_error *err)
+{
+    return j->db ? UVK_OK : uvk_db_open(j->o->db, print_warning, NULL, &j->db, err);
+}
+
 uvk_status record_open(job *j, uvk_error *err)
 {
     const uvk_model_info *m = j->info;
-    uvk_status status = uvk_db_open(j->o->db, print_warning, NULL, &j->db, err);
+    uvk_status status = record_open_database(j, err);
     if (status != UVK_OK)
         return status;
     char *name = text_utf8(m->name), *path = text_utf8(m->path);
@@ -278,8 +284,8 @@ uvk_status record_result(job *j, const explained *r, uvk_error *err)
         .run_id = j->run_id, .model_id = j->model_id, .input = input_of(j, r, path, text),
         .sequence = {.key = key, .text_out = text_out, .params = params, .tokens = sequence.tokens, .n_tokens = sequence.n_tokens,
                      .words = sequence.words, .n_words = sequence.n_words},
-        .maps = maps, .n_maps = maps ? r->targets.count : 0, .tcs = j->evaluation ? NULL : r->tcs, .tcs_share = r->share, .metrics = r->metrics, .n_metrics = r->n_metrics,
-        .top = j->o->top,
+        .maps = maps, .n_maps = maps ? r->targets.count : 0, .tcs = j->evaluation ? NULL : r->tcs, .tcs_share = r->share,
+        .metrics = r->metrics, .n_metrics = r->n_metrics, .top = j->o->top,
         .stats = {.device = j->device->name, .seconds_forward = r->cost.seconds_forward, .seconds_backward = r->cost.seconds_backward,
                   .gflop = r->cost.gflop, .peak_bytes = (int64_t)r->cost.peak},
     };

@@ -4,6 +4,8 @@
 
 #include "explained.h"
 
+/* Opens --db, where rows of earlier runs can be found before the run is started. */
+uvk_status record_open_database(job *j, uvk_error *err);
 /* Opens --db and starts the run. */
 uvk_status record_open(job *j, uvk_error *err);
 /* Whether --resume finds this input done. The hash is r->sha256, where that is not known yet the one of the file r->path. */

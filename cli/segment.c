@@ -13,8 +13,10 @@
 
 static uvk_status check_flags(const options *o, uvk_error *err)
 {
-    if (!o->masks && (o->ignore || o->classes || o->segment_baselines))
+    if (!o->masks && (o->ignore || o->classes || o->all_baselines))
         return uvk_fail(err, UVK_USAGE, "%s: needs --masks, which it is about", o->ignore ? "--ignore" : o->classes ? "--classes" : "--baselines");
+    if (o->layer < 0 && o->weights)
+        return uvk_fail(err, UVK_USAGE, "--layer auto: --weights are of one layer (leave --layer out)");
     return job_check_flags(o, err);
 }
 
@@ -36,6 +38,8 @@ static uvk_status open_rest(job *j, const input_list *inputs, const segment_sett
 {
     target_list all = segment_targets(j->info);
     uvk_status status = job_open_device(j, err);
+    if (status == UVK_OK && j->o->db)
+        status = record_open_database(j, err);
     if (status == UVK_OK && j->o->layer < 0)
         status = segment_choose_layer(j, (const char *const *)inputs->paths, inputs->count, settings, err);
     if (status == UVK_OK)

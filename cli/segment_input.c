@@ -94,15 +94,20 @@ static void describe(const job *j, const explained *r, segmented *g)
     }
 }
 
+static void add_score(explained *r, const char *method, const char *name, double value)
+{
+    explained_add_metric(r, (uvk_db_metric){.target = -1, .name = name, .method = method, .k = NAN, .value = value});
+}
+
 static void add_scores(explained *r, const segmented *g)
 {
     for (int m = 0; m < g->n_methods; m++)
         if (g->match[m].counted) {
-            explained_add_score(r, segment_methods[m], "u_acc", g->match[m].accuracy);
-            explained_add_score(r, segment_methods[m], "u_miou", g->match[m].miou);
+            add_score(r, segment_methods[m], "u_acc", g->match[m].accuracy);
+            add_score(r, segment_methods[m], "u_miou", g->match[m].miou);
         }
     if (!isnan(g->s.silhouette))
-        explained_add_score(r, "ultra", "silhouette", g->s.silhouette);
+        add_score(r, "ultra", "silhouette", g->s.silhouette);
 }
 
 /* ---- Steps ----------------------------------------------------------------------------------------------------------------------- */
@@ -124,9 +129,9 @@ static uvk_status score(job *j, explained *r, segmented *g, uvk_error *err)
     if (!g->mask)
         return UVK_OK;
     g->match = text_alloc(SEGMENT_METHODS, sizeof *g->match);
-    g->n_methods = j->o->segment_baselines ? SEGMENT_METHODS : 1;
+    g->n_methods = j->o->all_baselines ? SEGMENT_METHODS : 1;
     uvk_status status = segment_score(j->info, g, &g->s, g->match, err);
-    return status == UVK_OK && j->o->segment_baselines ? segment_baselines(j, r, g, err) : status;
+    return status == UVK_OK && j->o->all_baselines ? segment_baselines(j, r, g, err) : status;
 }
 
 static uvk_status segment(job *j, explained *r, segmented *g, uvk_error *err)

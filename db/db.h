@@ -135,9 +135,6 @@ uvk_status uvk_db_write(uvk_db *db, const uvk_db_result *result, uvk_error *err)
  * brings the same name and path, this record goes. */
 uvk_status uvk_db_write_failure(uvk_db *db, int64_t run_id, const uvk_db_input *input, const char *status, const char *reason, uvk_error *err);
 
-/* The means over a run of every number that its inputs have in table metric, as rows without a sequence; those from before are
- * replaced. Of faithfulness_gap also the share above 0, faithfulness_share. */
-uvk_status uvk_db_average_metrics(uvk_db *db, int64_t run_id, uvk_error *err);
 /* Numbers over the whole run, instead of those that it has; their target is -1. */
 uvk_status uvk_db_write_run_metrics(uvk_db *db, int64_t run_id, const uvk_db_metric *metrics, int n_metrics, uvk_error *err);
 
@@ -151,6 +148,9 @@ typedef struct uvk_db_rows_key {
 
 /* The rows of targets[n_targets] into rows[n_targets * n_tokens], from the latest run that has them all; *run_id is 0 when there is none. */
 uvk_status uvk_db_find_rows(uvk_db *db, const uvk_db_rows_key *key, const int32_t *targets, int n_targets, int n_tokens, float *rows, int64_t *run_id, uvk_error *err);
+/* The means over a run of every number that its inputs have in table metric, as rows without a sequence; those from before are
+ * replaced. Of faithfulness_gap also the share above 0, faithfulness_share. */
+uvk_status uvk_db_average_metrics(uvk_db *db, int64_t run_id, uvk_error *err);
 
 /* Deletes a run and all that only it used (sequences, tokens, inputs, the model when no run is left). UVK_BAD_INPUT when there
  * is no such run. */

@@ -13,8 +13,8 @@ typedef struct uvk_job {
     uvk_normalize normalize;
     const int32_t *targets;
     int n_targets;
-    int bottom;               /* the descent ends at the gradient of this level, or at the attention of the block below (backward.h) */
     const float *weights;     /* [patches, d] of UVK_LEARNED */
+    int bottom;               /* the descent ends at the gradient of this level, or at the attention of the block below (backward.h) */
 
     uvk_pool *pool;
     uvk_chunk chunk;
