@@ -16,7 +16,7 @@ typedef struct options {
     int layer, first_block, top, max_new, truncate; /* 0: default; top -1: all */
     int scalar, order, normalize, own_token, at, precision, format; /* positions in the lists of names below; own_token -1: by modality */
     int at_word;                 /* -1: not given */
-    number_pair pixel, span, shard;
+    number_pair pixel, span, context_span, shard;
     const char **arguments;      /* what is not a flag, owned array */
     int n_arguments;
     char *command;               /* the whole line as a shell would take it, owned */

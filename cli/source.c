@@ -90,5 +90,7 @@ void source_free(source *s)
     free(s->summary.text);
     free(s->summary.ids);
     free(s->rationales);
+    free(s->summary_spans.at);
+    free(s->context_spans.at);
     *s = (source){0};
 }

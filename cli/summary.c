@@ -5,6 +5,7 @@
 #include "progress.h"
 #include "prompt.h"
 #include "record.h"
+#include "spans.h"
 #include "text.h"
 
 #include <stdlib.h>
@@ -98,28 +99,12 @@ uvk_status summary_load(job *j, explained *r, const uvk_text_params *params, uvk
 
 /* ---- Targets ----------------------------------------------------------------------------------------------------------- */
 
-/* Whether token i is, in part, of the characters of --span. */
-static bool is_in_span(const job *j, const explained *r, int32_t i)
-{
-    int start, end;
-    return !j->o->span.given ||
-           (text_view_characters(&r->text, &r->tokens[i], &start, &end) && start < j->o->span.second && end > j->o->span.first);
-}
-
-static uvk_status check_scored(const job *j, const explained *r, const char *name, uvk_error *err)
-{
-    const text_side *side = &r->text.summary;
-    if (r->n_scored)
-        return UVK_OK;
-    if (!side->text)
-        return uvk_fail(err, UVK_USAGE, "%s: --span: the summary is ids, and the model has no tokenizer to read them", name);
-    return uvk_fail(err, UVK_USAGE, "%s: --span %d:%d: no token of the summary is there (it has %d characters)", name, j->o->span.first, j->o->span.second,
-                    side->characters[side->length]);
-}
-
 /* Rows of tokens outside --span are computed only where someone wants them. */
 static uvk_status choose_targets(const job *j, explained *r, const char *name, uvk_error *err)
 {
+    uvk_status status = spans_check(r, name, err);
+    if (status != UVK_OK)
+        return status;
     bool whole = j->db || j->o->out;
     int m = uvk_summary_targets(r->input, (uvk_at)j->o->at, NULL, NULL), kept = 0;
     if (m == 0)
@@ -129,7 +114,7 @@ static uvk_status choose_targets(const job *j, explained *r, const char *name, u
     r->scored = text_alloc((size_t)m, sizeof *r->scored);
     uvk_summary_targets(r->input, (uvk_at)j->o->at, r->targets.tokens, r->outputs);
     for (int k = 0; k < m; k++) {
-        bool scored = is_in_span(j, r, r->outputs[k]);
+        bool scored = spans_ask(r, r->outputs[k]);
         if (!scored && !whole)
             continue;
         r->targets.tokens[kept] = r->targets.tokens[k];
@@ -139,7 +124,7 @@ static uvk_status choose_targets(const job *j, explained *r, const char *name, u
         kept++;
     }
     r->targets.count = kept;
-    return check_scored(j, r, name, err);
+    return UVK_OK;
 }
 
 /* ---- Scores ------------------------------------------------------------------------------------------------------------ */
@@ -164,6 +149,7 @@ uvk_status summary_run(job *j, explained *r, const source *s, uvk_error *err)
 {
     if (r->info->truncated)
         note("%s: --truncate %d left out the last %d of %d context tokens", s->name, j->o->truncate, r->info->truncated, j->o->truncate + r->info->truncated);
+    spans_choose(j->o, s, r);
     uvk_status status = choose_targets(j, r, s->name, err);
     if (status == UVK_OK)
         status = explained_run(j, r, err);

@@ -271,7 +271,7 @@ static uvk_status average_anew(merger *m, int64_t run, uvk_error *err)
 {
     static const char *const sql[] = {
         "UPDATE metric AS w SET value = (SELECT avg(e.value) FROM metric AS e WHERE e.run_id = ?1 AND e.sequence_id IS NOT NULL"
-        " AND e.target_idx IS w.target_idx AND e.name = w.name AND e.method = w.method AND e.k IS w.k)"
+        " AND e.name = w.name AND e.method = w.method AND e.k IS w.k)"
         " WHERE w.run_id = ?1 AND w.sequence_id IS NULL",
         "DELETE FROM metric WHERE run_id = ?1 AND sequence_id IS NULL AND value IS NULL",
     };
