@@ -35,6 +35,9 @@
 #define BOTH(function, value, name) \
     function "(" value ") FILTER (WHERE is_a) AS a_" name ", " function "(" value ") FILTER (WHERE is_b) AS b_" name
 
+#define SIDES(function, value, name) \
+    function "(" value ") FILTER (WHERE modality = 'vision') AS vision_" name ", " function "(" value ") FILTER (WHERE modality = 'text') AS text_" name
+
 const uvk_db_named uvk_named_queries[] = {
     {"top-sources", "the source patches or tokens that most explain one target of an input (its own token left out)",
      "input [token] [row] [col] [run] [top=10]",
@@ -110,9 +113,15 @@ const uvk_db_named uvk_named_queries[] = {
      "FROM ranked CROSS JOIN v_map AS v ON v.map_id = ranked.id "
      "WHERE rank <= :top OR last <= :top ORDER BY v.model, v.layer, ranked.rank"},
 
-    {"modality", "vision and text side by side: how concentrated and how local maps are, by depth of the layer",
-     "",
-     "SELECT * FROM v_modality ORDER BY depth"},
+    /* Depths differ between models of different heights: layers are gathered into steps. */
+    {"modality", "vision and text side by side: how concentrated and how local maps are, by depth in steps (1: the output of the last block)",
+     "[steps=4]",
+     "WITH step_of AS ("
+     "SELECT r.id, m.modality, ((r.layer - 1) * max(:steps, 1) + m.layers - 1) / m.layers AS step FROM model AS m JOIN run AS r ON r.model_id = m.id) "
+     "SELECT step * 1.0 / max(:steps, 1) AS depth, " SIDES("count", "1", "maps") ", " SIDES("avg", "p.entropy", "entropy") ", "
+     SIDES("avg", "p.effective_tokens", "effective_tokens") ", " SIDES("avg", "p.gini", "gini") ", " SIDES("avg", "p.top10_share", "top10_share") ", "
+     SIDES("avg", "p.locality", "locality") " "
+     "FROM step_of AS s CROSS JOIN map AS p ON p.run_id = s.id GROUP BY step ORDER BY step"},
 
     {"agreement", "how far two runs agree on an input: for each target the rank correlation (Spearman) of the two maps, over the visible sources"
      " without special tokens and the target itself; the latest two runs, or those named",
