@@ -2,6 +2,7 @@
 #ifndef UVK_CLI_EXPLAINED_H
 #define UVK_CLI_EXPLAINED_H
 
+#include "char_span.h"
 #include "job.h"
 #include "text_view.h"
 
@@ -24,6 +25,8 @@ typedef struct explained {
     float *scaled, *tcs, *share; /* of a summary: [targets scored, n], [n], [n]; NULL without one */
     int32_t *scored;            /* of a summary: places in targets of those that the TCS is made of */
     int n_scored;
+    span_list summary_spans, context_spans; /* of a summary: the characters asked about; not owned */
+    char_span flag_spans[2];    /* those of --span and --context-span */
     uvk_db_metric *metrics;
     int n_metrics;
     bool wants_logits, has_logits; /* of the text, beside its rows; whether the session holds the head for them */

@@ -77,10 +77,12 @@ const verb verbs[] = {
      SUMMARIZE, 1, -1, "no TEXT given (a .txt file, a folder, a pattern, @list.txt or -)", verb_summarize},
     {"attribute", "--model DIR --context FILE --summary FILE | --pairs FILE.jsonl", "say which words of a text a given summary came from",
      "Each line of --pairs is {\"document\": ..., \"summary\": ...}, optionally with \"id\", \"rationales\" ([[start, end], ...] or\n"
-     "{\"fact\": [[start, end], ...]}, characters of the document) and \"paraphrase\". --context and --summary are text files, or both .npy\n"
-     "arrays of token ids. With --json one line a pair comes out, so that a score can serve as a reward or a filter.",
+     "{\"fact\": [[start, end], ...]}, characters of the document), \"paraphrase\", and \"summary_spans\" and \"context_spans\", which are\n"
+     "asked about in the place of --span and --context-span. --context and --summary are text files, or both .npy arrays of token ids.\n"
+     "With --json one line a pair comes out, so that a score can serve as a reward or a filter.",
      "  ultravk attribute --model Llama-3.2-1B-Instruct --pairs pairs.jsonl --db results.db\n"
      "  ultravk attribute --model Llama-3.2-1B-Instruct --pairs pairs.jsonl --truncate 1500 --json\n"
+     "  ultravk attribute --model gpt2 --context article.txt --summary summary.txt --span 0:24 --context-span 80:160 --json\n"
      "  ultravk attribute --model gpt2 --context article.txt --summary summary.txt --span 0:24\n",
      ATTRIBUTE, 0, 0, NULL, verb_attribute},
     {"evaluate", "faithfulness|layers|agreement|stability|sanity --model DIR INPUT...", "say how far explanations can be trusted",
@@ -144,6 +146,8 @@ const flag flags[] = {
     {"pairs", FLAG_TEXT, ATTRIBUTE, 0, FIELD(pairs), "FILE.jsonl", NULL, NULL, "texts and summaries, one JSON object a line", 0, 0},
     {"span", FLAG_SPAN, ATTRIBUTE, 0, FIELD(span), "START:END", NULL, "the whole summary",
      "score the context for these characters of the summary only", 0, 0},
+    {"context-span", FLAG_SPAN, ATTRIBUTE, 0, FIELD(context_span), "START:END", NULL, NULL,
+     "with --json: what share of the contribution scores these characters of the text have", 0, 0},
     {"max-new", FLAG_INTEGER, SUMMARIZE | GENERATE | EVALUATE, 0, FIELD(max_new), "N", NULL, "64", "tokens to generate at most", 1, 1 << 24},
     {"prompt", FLAG_TEXT, SUMMARIES | EVALUATE, 0, FIELD(prompt), "TEMPLATE|@FILE", NULL, "the model's chat template, else {text}\\nTL;DR:",
      "what is put around the text, which stands for {text}; \\n and \\t are understood", 0, 0},

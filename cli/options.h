@@ -21,7 +21,7 @@ typedef struct options {
     bool all_baselines;          /* of segment */
     double zeta, delta, lambda;  /* NAN: not given */
     int at_word;                 /* -1: not given */
-    number_pair pixel, span, shard;
+    number_pair pixel, span, context_span, shard;
     const char **arguments;      /* what is not a flag, owned array */
     int n_arguments;
     char *command;               /* the whole line as a shell would take it, owned */

@@ -141,42 +141,52 @@ static int count_characters(const source_part *part)
     return count;
 }
 
-static uvk_status add_span(const cJSON *item, const char *where, int characters, source *out, uvk_error *err)
+/* One [start, end] of a text with so many characters; what: how the user calls it. */
+static uvk_status add_span(const cJSON *item, const char *what, const char *where, int characters, span_list *out, uvk_error *err)
 {
     int64_t start, end;
     if (!cJSON_IsArray(item) || cJSON_GetArraySize(item) != 2 || !uvk_json_whole(item->child, &start) || !uvk_json_whole(item->child->next, &end))
-        return uvk_fail(err, UVK_BAD_INPUT, "%s: a rationale is %s (expected [start, end])", where, uvk_json_kind(item));
+        return uvk_fail(err, UVK_BAD_INPUT, "%s: \"%s\" holds %s (expected [start, end])", where, what, uvk_json_kind(item));
     if (start < 0 || end <= start || end > characters)
-        return uvk_fail(err, UVK_BAD_INPUT, "%s: the rationale [%lld, %lld] lies outside the document (expected characters from 0 to %d)", where, (long long)start,
-                        (long long)end, characters);
-    out->rationales = text_grow(out->rationales, (size_t)out->n_rationales + 1, sizeof *out->rationales);
-    out->rationales[out->n_rationales++] = (char_span){(int)start, (int)end};
+        return uvk_fail(err, UVK_BAD_INPUT, "%s: [%lld, %lld] of \"%s\" lies outside the text (expected characters from 0 to %d)", where, (long long)start,
+                        (long long)end, what, characters);
+    out->at = text_grow(out->at, (size_t)out->count + 1, sizeof *out->at);
+    out->at[out->count++] = (char_span){(int)start, (int)end};
     return UVK_OK;
 }
 
-static uvk_status add_spans(const cJSON *list, const char *where, int characters, source *out, uvk_error *err)
+static uvk_status add_spans(const cJSON *list, const char *what, const char *where, int characters, span_list *out, uvk_error *err)
 {
     uvk_status status = UVK_OK;
     if (!cJSON_IsArray(list))
-        return uvk_fail(err, UVK_BAD_INPUT, "%s: \"rationales\" holds %s (expected [[start, end], ...])", where, uvk_json_kind(list));
+        return uvk_fail(err, UVK_BAD_INPUT, "%s: \"%s\" holds %s (expected [[start, end], ...])", where, what, uvk_json_kind(list));
     for (const cJSON *item = list->child; item && status == UVK_OK; item = item->next)
-        status = add_span(item, where, characters, out, err);
+        status = add_span(item, what, where, characters, out, err);
     return status;
 }
 
 /* [[start, end]...], or such a list for each fact. */
 static uvk_status read_rationales(const cJSON *json, const char *where, source *out, uvk_error *err)
 {
-    const cJSON *item = cJSON_GetObjectItemCaseSensitive(json, "rationales");
+    static const char key[] = "rationales";
+    const cJSON *item = cJSON_GetObjectItemCaseSensitive(json, key);
     int characters = count_characters(&out->context);
-    if (!item || cJSON_IsNull(item))
-        return UVK_OK;
-    if (!cJSON_IsObject(item))
-        return add_spans(item, where, characters, out, err);
+    span_list spans = {0};
     uvk_status status = UVK_OK;
-    for (const cJSON *fact = item->child; fact && status == UVK_OK; fact = fact->next)
-        status = add_spans(fact, where, characters, out, err);
+    if (cJSON_IsObject(item))
+        for (const cJSON *fact = item->child; fact && status == UVK_OK; fact = fact->next)
+            status = add_spans(fact, key, where, characters, &spans, err);
+    else if (item && !cJSON_IsNull(item))
+        status = add_spans(item, key, where, characters, &spans, err);
+    out->rationales = spans.at;
+    out->n_rationales = spans.count;
     return status;
+}
+
+static uvk_status read_spans(const cJSON *json, const char *key, const char *where, const source_part *part, span_list *out, uvk_error *err)
+{
+    const cJSON *item = cJSON_GetObjectItemCaseSensitive(json, key);
+    return !item || cJSON_IsNull(item) ? UVK_OK : add_spans(item, key, where, count_characters(part), out, err);
 }
 
 static uvk_status read_object(const cJSON *json, const char *where, source *out, char **id, uvk_error *err)
@@ -188,7 +198,11 @@ static uvk_status read_object(const cJSON *json, const char *where, source *out,
         status = read_text(json, "summary", where, &out->summary, err);
     if (status == UVK_OK)
         status = read_paraphrase(json, where, &out->paraphrase, err);
-    return status == UVK_OK ? read_rationales(json, where, out, err) : status;
+    if (status == UVK_OK)
+        status = read_rationales(json, where, out, err);
+    if (status == UVK_OK)
+        status = read_spans(json, "summary_spans", where, &out->summary, &out->summary_spans, err);
+    return status == UVK_OK ? read_spans(json, "context_spans", where, &out->context, &out->context_spans, err) : status;
 }
 
 uvk_status pairs_read(const pairs *p, source *out, char **id, uvk_error *err)

@@ -42,5 +42,7 @@ void source_free(source *s)
     free(s->summary.ids);
     free(s->paraphrase.text);
     free(s->rationales);
+    free(s->summary_spans.at);
+    free(s->context_spans.at);
     *s = (source){0};
 }

@@ -2,6 +2,7 @@
 #ifndef UVK_CLI_SOURCE_H
 #define UVK_CLI_SOURCE_H
 
+#include "char_span.h"
 #include "error.h"
 
 /* Text or, when ids is not NULL, ids. All owned. */
@@ -12,15 +13,13 @@ typedef struct source_part {
     int n_ids;
 } source_part;
 
-/* Characters start..end-1 of the context. */
-typedef struct char_span { int start, end; } char_span;
-
 typedef struct source {
     const char *name, *summary_name; /* for messages; not owned. summary_name NULL: name */
     source_part context, summary;
     source_part paraphrase;  /* of the context; text NULL: none */
     char_span *rationales;   /* of the context, what a person found the summary to rest on; owned */
     int n_rationales;
+    span_list summary_spans, context_spans; /* what is asked about; empty: all of it. Owned */
 } source;
 
 /* A file; .npy holds ids, "-" is standard input. */

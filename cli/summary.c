@@ -5,6 +5,7 @@
 #include "progress.h"
 #include "prompt.h"
 #include "record.h"
+#include "spans.h"
 #include "text.h"
 
 #include <stdlib.h>
@@ -102,28 +103,13 @@ uvk_status summary_load(job *j, explained *r, const uvk_text_params *params, uvk
 
 /* ---- Targets ----------------------------------------------------------------------------------------------------------- */
 
-/* Whether token i is, in part, of the characters of --span. */
-static bool is_in_span(const job *j, const explained *r, int32_t i)
-{
-    int start, end;
-    return !j->o->span.given ||
-           (text_view_characters(&r->text, &r->tokens[i], &start, &end) && start < j->o->span.second && end > j->o->span.first);
-}
-
-static uvk_status check_scored(const job *j, const explained *r, const char *name, uvk_error *err)
-{
-    const text_side *side = &r->text.summary;
-    if (r->n_scored)
-        return UVK_OK;
-    if (!side->text)
-        return uvk_fail(err, UVK_USAGE, "%s: --span: the summary is ids, and the model has no tokenizer to read them", name);
-    return uvk_fail(err, UVK_USAGE, "%s: --span %d:%d: no token of the summary is there (it has %d characters)", name, j->o->span.first, j->o->span.second,
-                    side->characters[side->length]);
-}
-
 /* Rows of tokens outside --span are computed only where someone wants them. */
 uvk_status summary_choose_targets(const job *j, explained *r, const source *s, uvk_error *err)
 {
+    spans_choose(j->o, s, r);
+    uvk_status status = spans_check(r, s->name, err);
+    if (status != UVK_OK)
+        return status;
     bool whole = j->db || j->o->out;
     int m = uvk_summary_targets(r->input, (uvk_at)j->o->at, NULL, NULL), kept = 0;
     if (m == 0)
@@ -133,7 +119,7 @@ uvk_status summary_choose_targets(const job *j, explained *r, const source *s, u
     r->scored = text_alloc((size_t)m, sizeof *r->scored);
     uvk_summary_targets(r->input, (uvk_at)j->o->at, r->targets.tokens, r->outputs);
     for (int k = 0; k < m; k++) {
-        bool scored = is_in_span(j, r, r->outputs[k]);
+        bool scored = spans_ask(r, r->outputs[k]);
         if (!scored && !whole)
             continue;
         r->targets.tokens[kept] = r->targets.tokens[k];
@@ -143,7 +129,7 @@ uvk_status summary_choose_targets(const job *j, explained *r, const source *s, u
         kept++;
     }
     r->targets.count = kept;
-    return check_scored(j, r, s->name, err);
+    return UVK_OK;
 }
 
 /* ---- Scores ------------------------------------------------------------------------------------------------------------ */

@@ -1,6 +1,7 @@
 /* What summarize and attribute print of one text: the words that contributed most, or one line of JSON. */
 #include "messages.h"
 #include "show.h"
+#include "spans.h"
 #include "summary.h"
 #include "text.h"
 
@@ -175,6 +176,7 @@ static void add_scores(cJSON *json, const explained *r)
         cJSON_AddNumberToObject(json, "summary_logprob", r->summary_logprob);
     add_context_tokens(json, r);
     add_context_words(json, r);
+    spans_add(json, r);
     free(summary);
 }
 

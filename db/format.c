@@ -83,7 +83,7 @@ void uvk_format_json_text(sqlite3_str *out, const unsigned char *text, size_t si
     sqlite3_str_appendchar(out, 1, '"');
 }
 
-void uvk_format_csv_text(sqlite3_str *out, const char *text, size_t size)
+static void append_quoted(sqlite3_str *out, const char *text, size_t size)
 {
     bool quoted = size == 0; /* "" is empty text, nothing at all is NULL */
     for (size_t i = 0; i < size; i++)
@@ -94,6 +94,20 @@ void uvk_format_csv_text(sqlite3_str *out, const char *text, size_t size)
         sqlite3_str_appendchar(out, text[i] == '"' ? 2 : 1, text[i]);
     if (quoted)
         sqlite3_str_appendchar(out, 1, '"');
+}
+
+void uvk_format_csv_text(sqlite3_str *out, const char *text, size_t size, bool shown)
+{
+    if (!shown) {
+        append_quoted(out, text, size);
+        return;
+    }
+    sqlite3_str *plain = sqlite3_str_new(NULL);
+    uvk_format_plain(plain, (const unsigned char *)text, size);
+    size_t length = (size_t)sqlite3_str_length(plain);
+    char *harmless = sqlite3_str_finish(plain);
+    append_quoted(out, harmless ? harmless : "", harmless ? length : 0);
+    sqlite3_free(harmless);
 }
 
 /* ---- Values --------------------------------------------------------------------------------------------------------- */
@@ -143,7 +157,7 @@ void uvk_format_table(sqlite3_str *out, sqlite3_stmt *row, int i)
     }
 }
 
-void uvk_format_csv(sqlite3_str *out, sqlite3_stmt *row, int i)
+void uvk_format_csv(sqlite3_str *out, sqlite3_stmt *row, int i, bool shown)
 {
     switch (sqlite3_column_type(row, i)) {
     case SQLITE_NULL:
@@ -155,7 +169,7 @@ void uvk_format_csv(sqlite3_str *out, sqlite3_stmt *row, int i)
         append_hex(out, sqlite3_column_blob(row, i), (size_t)sqlite3_column_bytes(row, i));
         break;
     default:
-        uvk_format_csv_text(out, (const char *)sqlite3_column_text(row, i), (size_t)sqlite3_column_bytes(row, i));
+        uvk_format_csv_text(out, (const char *)sqlite3_column_text(row, i), (size_t)sqlite3_column_bytes(row, i), shown);
     }
 }
 

@@ -51,15 +51,16 @@ static uvk_sql_value none(void)
 /* One number of the old database. */
 static uvk_status get_from(merger *m, const char *sql, const uvk_sql_value *values, int n, int64_t *out, uvk_error *err)
 {
-    return uvk_sql_get(m->from, sql, values, n, out, err) == UVK_OK ? UVK_OK : UVK_BAD_INPUT;
+    return uvk_source_blame(uvk_sql_get(m->from, sql, values, n, out, err), err);
 }
 
 /* The rows that sql chooses of the old database, one after another; the statement is the connection's. */
 static uvk_status select_from(merger *m, const char *sql, int64_t id, sqlite3_stmt **out, uvk_error *err)
 {
     *out = NULL;
-    if (uvk_sql_prepare(m->from, sql, out, err) != UVK_OK)
-        return UVK_BAD_INPUT;
+    uvk_status status = uvk_source_blame(uvk_sql_prepare(m->from, sql, out, err), err);
+    if (status)
+        return status;
     sqlite3_reset(*out);
     return sqlite3_bind_int64(*out, 1, id) == SQLITE_OK ? UVK_OK : uvk_source_fail(m->from, err);
 }
@@ -271,7 +272,7 @@ static uvk_status average_anew(merger *m, int64_t run, uvk_error *err)
 {
     static const char *const sql[] = {
         "UPDATE metric AS w SET value = (SELECT avg(e.value) FROM metric AS e WHERE e.run_id = ?1 AND e.sequence_id IS NOT NULL"
-        " AND e.target_idx IS w.target_idx AND e.name = w.name AND e.method = w.method AND e.k IS w.k)"
+        " AND e.name = w.name AND e.method = w.method AND e.k IS w.k)"
         " WHERE w.run_id = ?1 AND w.sequence_id IS NULL",
         "DELETE FROM metric WHERE run_id = ?1 AND sequence_id IS NULL AND value IS NULL",
     };

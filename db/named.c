@@ -42,7 +42,7 @@ static const char *find_optional(const uvk_db_named *query, const char *key)
 
 static bool is_number(const char *key)
 {
-    static const char *const numbers[] = {"run", "other", "top", "token", "row", "col"};
+    static const char *const numbers[] = {"run", "other", "top", "token", "row", "col", "steps"};
     for (size_t i = 0; i < sizeof numbers / sizeof *numbers; i++)
         if (strcmp(key, numbers[i]) == 0)
             return true;

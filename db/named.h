@@ -4,8 +4,8 @@
 
 #include "db.h"
 
-/* In the SQL a parameter that is left out has its default, or NULL where there is none. "run", "other", "top", "token", "row"
- * and "col" are whole numbers, every other is text. */
+/* In the SQL a parameter that is left out has its default, or NULL where there is none. "run", "other", "top", "token", "row",
+ * "col" and "steps" are whole numbers, every other is text. */
 extern const uvk_db_named uvk_named_queries[];
 extern const int uvk_n_named_queries;
 

@@ -35,6 +35,12 @@
 #define BOTH(function, value, name) \
     function "(" value ") FILTER (WHERE is_a) AS a_" name ", " function "(" value ") FILTER (WHERE is_b) AS b_" name
 
+/* A map x of run r whose concentration says something. */
+#define RANKED "x.run_id = r.id AND x.entropy IS NOT NULL AND x.n_visible > 2"
+
+#define SIDES(function, value, name) \
+    function "(" value ") FILTER (WHERE modality = 'vision') AS vision_" name ", " function "(" value ") FILTER (WHERE modality = 'text') AS text_" name
+
 const uvk_db_named uvk_named_queries[] = {
     {"top-sources", "the source patches or tokens that most explain one target of an input (its own token left out)",
      "input [token] [row] [col] [run] [top=10]",
@@ -94,25 +100,36 @@ const uvk_db_named uvk_named_queries[] = {
      " WHERE q.input_id = i.id) AS maps, x.error "
      "FROM run_input AS x JOIN input AS i ON i.id = x.input_id WHERE (:run IS NULL OR x.run_id = :run) ORDER BY x.run_id, i.name, i.id"},
 
-    /* Each run's extremes come from its index; what is ranked are those. Maps of two sources and fewer are all alike. */
+    /* Each run's extremes come from its index, up to the entropy of the last that counts, so that equal ones are all there; what is
+     * ranked are those. Maps of two sources and fewer are all alike. */
     {"concentrated", "the most and the least concentrated maps of each layer, by entropy (0: one source, 1: all alike)",
      "[run] [top=5]",
-     "WITH ranked AS ("
-     "SELECT p.id, row_number() OVER (each ORDER BY p.entropy, p.id) AS rank, row_number() OVER (each ORDER BY p.entropy DESC, p.id DESC) AS last "
-     "FROM run AS r CROSS JOIN map AS p ON p.id IN"
-     " (SELECT id FROM (SELECT x.id FROM map AS x WHERE x.run_id = r.id AND x.entropy IS NOT NULL AND x.n_visible > 2 ORDER BY x.entropy LIMIT :top)"
-     " UNION SELECT id FROM (SELECT x.id FROM map AS x WHERE x.run_id = r.id AND x.entropy IS NOT NULL AND x.n_visible > 2"
-     " ORDER BY x.entropy DESC LIMIT :top)) "
-     "WHERE :run IS NULL OR r.id = :run WINDOW each AS (PARTITION BY r.model_id, r.layer)) "
+     "WITH extreme AS ("
+     "SELECT r.id, r.model_id, r.layer,"
+     " coalesce((SELECT x.entropy FROM map AS x WHERE " RANKED " ORDER BY x.entropy LIMIT 1 OFFSET max(:top, 1) - 1), 9e999) AS low,"
+     " coalesce((SELECT x.entropy FROM map AS x WHERE " RANKED " ORDER BY x.entropy DESC LIMIT 1 OFFSET max(:top, 1) - 1), -9e999) AS high "
+     "FROM run AS r WHERE :run IS NULL OR r.id = :run),"
+     " ranked AS ("
+     "SELECT p.id, row_number() OVER (each ORDER BY p.entropy, i.name, p.target_idx, p.id) AS rank,"
+     " row_number() OVER (each ORDER BY p.entropy DESC, i.name DESC, p.target_idx DESC, p.id DESC) AS last "
+     "FROM extreme AS r CROSS JOIN map AS p ON p.id IN"
+     " (SELECT x.id FROM map AS x WHERE " RANKED " AND x.entropy <= low UNION SELECT x.id FROM map AS x WHERE " RANKED " AND x.entropy >= high)"
+     " CROSS JOIN sequence AS q ON q.id = p.sequence_id CROSS JOIN input AS i ON i.id = q.input_id WINDOW each AS (PARTITION BY r.model_id, r.layer)) "
      "SELECT v.model, v.layer, CASE WHEN rank <= :top THEN 'most' ELSE 'least' END AS concentrated, v.run_id,"
      " v.map_id, v.input, v.target_idx, v.target_row, v.target_col, v.target_text, v.entropy, v.effective_tokens, v.gini,"
      " v.top10_share, v.locality "
      "FROM ranked CROSS JOIN v_map AS v ON v.map_id = ranked.id "
      "WHERE rank <= :top OR last <= :top ORDER BY v.model, v.layer, ranked.rank"},
 
-    {"modality", "vision and text side by side: how concentrated and how local maps are, by depth of the layer",
-     "",
-     "SELECT * FROM v_modality ORDER BY depth"},
+    /* Depths differ between models of different heights: layers are gathered into steps. */
+    {"modality", "vision and text side by side: how concentrated and how local maps are, by depth in steps (1: the output of the last block)",
+     "[steps=4]",
+     "WITH step_of AS ("
+     "SELECT r.id, m.modality, ((r.layer - 1) * max(:steps, 1) + m.layers - 1) / m.layers AS step FROM model AS m JOIN run AS r ON r.model_id = m.id) "
+     "SELECT step * 1.0 / max(:steps, 1) AS depth, " SIDES("count", "1", "maps") ", " SIDES("avg", "p.entropy", "entropy") ", "
+     SIDES("avg", "p.effective_tokens", "effective_tokens") ", " SIDES("avg", "p.gini", "gini") ", " SIDES("avg", "p.top10_share", "top10_share") ", "
+     SIDES("avg", "p.locality", "locality") " "
+     "FROM step_of AS s CROSS JOIN map AS p ON p.run_id = s.id GROUP BY step ORDER BY step"},
 
     {"agreement", "how far two runs agree on an input: for each target the rank correlation (Spearman) of the two maps, over the visible sources"
      " without special tokens and the target itself; the latest two runs, or those named",

@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 enum { TABLE_ROWS = 1000 }; /* collected before columns are aligned: the memory of a table of any length is bounded */
 
@@ -18,6 +19,7 @@ typedef struct printer {
     uvk_db *db;
     sqlite3_stmt *row;
     FILE *out;
+    bool terminal;
     int columns;
     int64_t rows;
     cell *cells; /* table only: TABLE_ROWS + 1 rows, the header is the first */
@@ -71,7 +73,7 @@ static uvk_status csv_begin(printer *p, uvk_error *err)
     sqlite3_str *line = sqlite3_str_new(NULL);
     for (int i = 0; i < p->columns; i++) {
         sqlite3_str_appendall(line, i ? "," : "");
-        uvk_format_csv_text(line, column_name(p, i), strlen(column_name(p, i)));
+        uvk_format_csv_text(line, column_name(p, i), strlen(column_name(p, i)), p->terminal);
     }
     sqlite3_str_appendall(line, "\r\n");
     return put_line(p, line, err);
@@ -82,7 +84,7 @@ static uvk_status csv_row(printer *p, uvk_error *err)
     sqlite3_str *line = sqlite3_str_new(NULL);
     for (int i = 0; i < p->columns; i++) {
         sqlite3_str_appendall(line, i ? "," : "");
-        uvk_format_csv(line, p->row, i);
+        uvk_format_csv(line, p->row, i, p->terminal);
     }
     sqlite3_str_appendall(line, "\r\n");
     return put_line(p, line, err);
@@ -263,7 +265,7 @@ uvk_status uvk_print_rows(uvk_db *db, sqlite3_stmt *statement, uvk_db_format whi
         [UVK_DB_JSON] = {nothing, json_row, json_end},
         [UVK_DB_JSONL] = {nothing, jsonl_row, nothing},
     };
-    printer p = {.db = db, .row = statement, .out = out, .columns = sqlite3_column_count(statement)};
+    printer p = {.db = db, .row = statement, .out = out, .terminal = isatty(fileno(out)), .columns = sqlite3_column_count(statement)};
     uvk_status status = put_rows(&p, &formats[which], err);
     forget_cells(&p);
     free(p.cells);

@@ -4,10 +4,18 @@
 
 #include <string.h>
 
+uvk_status uvk_source_blame(uvk_status status, uvk_error *err)
+{
+    if (status == UVK_OK)
+        return UVK_OK;
+    if (err)
+        err->status = UVK_BAD_INPUT;
+    return UVK_BAD_INPUT;
+}
+
 uvk_status uvk_source_fail(const uvk_db *source, uvk_error *err)
 {
-    (void)uvk_sql_fail(source, err);
-    return UVK_BAD_INPUT;
+    return uvk_source_blame(uvk_sql_fail(source, err), err);
 }
 
 /* ---- Its tables --------------------------------------------------------------------------------------------------------- */
@@ -20,8 +28,8 @@ static uvk_status compare_tables(uvk_db *source, uvk_db *pattern, int version, u
     static const char tables[] = "SELECT name, sql FROM sqlite_master WHERE type = 'table' AND name NOT LIKE 'sqlite_%'";
     static const char one[] = "SELECT 1 FROM main.sqlite_master WHERE type = 'table' AND name = ?1 AND sql = ?2";
     uvk_status status = uvk_sql_prepare(pattern, tables, &expected, err);
-    if (!status && uvk_sql_prepare(source, one, &found, err) != UVK_OK)
-        status = UVK_BAD_INPUT;
+    if (!status)
+        status = uvk_sql_prepare(source, one, &found, err);
     while (!status && sqlite3_step(expected) == SQLITE_ROW) {
         sqlite3_bind_value(found, 1, sqlite3_column_value(expected, 0));
         sqlite3_bind_value(found, 2, sqlite3_column_value(expected, 1));
@@ -73,5 +81,5 @@ uvk_status uvk_source_open(const char *path, uvk_db **out, uvk_error *err)
         return UVK_OK;
     uvk_query_close(*out);
     *out = NULL;
-    return UVK_BAD_INPUT;
+    return uvk_source_blame(status, err);
 }

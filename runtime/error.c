@@ -3,10 +3,26 @@
 #include <stdarg.h>
 #include <stdio.h>
 
+/* Bytes of the UTF-8 character at c that steers a terminal, breaks the line or turns the reading direction of what follows; 0: it
+ * does none of that. */
+static int control_length(const unsigned char *c)
+{
+    if (c[0] < 0x20 || c[0] == 0x7f)
+        return 1;
+    if (c[0] == 0xc2)
+        return c[1] >= 0x80 && c[1] <= 0x9f ? 2 : 0;
+    if (c[0] == 0xd8)
+        return c[1] == 0x9c ? 2 : 0;
+    if (c[0] != 0xe2)
+        return 0;
+    bool turns = c[1] == 0x80 && (c[2] == 0x8e || c[2] == 0x8f || (c[2] >= 0xa8 && c[2] <= 0xae));
+    return turns || (c[1] == 0x81 && c[2] >= 0xa6 && c[2] <= 0xa9) ? 3 : 0;
+}
+
 static void replace_control_characters(char *text)
 {
     for (unsigned char *c = (unsigned char *)text; *c; c++)
-        if (*c < 0x20 || *c == 0x7f)
+        for (int n = control_length(c); n > 0; n--, c += n > 0)
             *c = '?';
 }
 

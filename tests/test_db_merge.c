@@ -378,6 +378,7 @@ static void refuse(const char *to, const char *from, const char *reason)
     bool there = access(to, F_OK) == 0;
     char *before = there ? every_byte(to) : NULL;
     assert_fails(uvk_db_merge(to, from, NULL, NULL, &done, &err), &err, UVK_BAD_INPUT, reason);
+    assert_int_equal(err.status, UVK_BAD_INPUT);
     if (there)
         expect_unchanged(to, before);
     else

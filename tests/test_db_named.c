@@ -284,6 +284,31 @@ static void extremes_of_each_layer(void **state)
     free(found);
 }
 
+static void the_modalities_meet_at_steps_of_depth(void **state)
+{
+    const scratch *t = *state;
+    uvk_db *db = open_db(t->path);
+    int64_t vision = put_model(db, "v", "vision"), text = put_model(db, "t", "text");
+    write_run(db, vision, "{\"a\":1}", "cat.jpg", 0, 0.25);
+    write_run(db, vision, "{\"a\":2}", "cat.jpg", 0, 0.5);
+    write_run(db, text, "{\"a\":3}", "a.txt", 0, 0.75);
+    write_run(db, text, "{\"a\":4}", "a.txt", 0, 0.125);
+    uvk_db_close(db);
+    /* of 12 blocks: 1/12, 6/12; of 5: 1/5, 5/5 */
+    run_plain(t->path, "UPDATE model SET layers = 5 WHERE id = 2; UPDATE run SET layer = CASE id WHEN 1 THEN 2 WHEN 2 THEN 7 WHEN 3 THEN 2 ELSE 6 END");
+    char *found = rows(t->path, "modality", (const char *const[]){NULL});
+    double value[8];
+    assert_int_equal(sscanf(strchr(found, '\n') + 1, "0.25,5,5,%lf,%lf,", &value[0], &value[1]), 2);
+    assert_float_equal(value[0], 0.27, 1e-9);
+    assert_float_equal(value[1], 0.77, 1e-9);
+    assert_non_null(strstr(found, "\r\n0.5,5,0,0.52,,"));
+    assert_non_null(strstr(found, "\r\n1.0,0,5,,0.14"));
+    free(found);
+    found = rows(t->path, "modality", (const char *const[]){"steps=0", NULL}); /* one step is the least */
+    assert_non_null(strstr(found, "\r\n1.0,10,10,"));
+    free(found);
+}
+
 /* ---- Parameters ---------------------------------------------------------------------------------------------------------- */
 
 static void numbers_must_be_numbers(void **state)
@@ -315,6 +340,7 @@ int main(void)
         TEST(two_models_stand_side_by_side),
         TEST(the_words_of_a_text_stand_side_by_side),
         TEST(extremes_of_each_layer),
+        TEST(the_modalities_meet_at_steps_of_depth),
         TEST(numbers_must_be_numbers),
     };
     return cmocka_run_group_tests_name("db: named queries", tests, NULL, NULL);

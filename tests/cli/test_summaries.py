@@ -136,6 +136,26 @@ class Attribute(SummaryTest):
         self.assertEqual(self.rows("r.db", "SELECT count(*) FROM map"), [(whole["targets"],)])
         self.refuse(2, "attribute", "--model", "model", "--context", "doc.txt", "--summary", "sum.txt", "--span", "40:50", says=["40:50", str(len(SUMMARY))])
 
+    def test_context_span(self):
+        def both(*arguments):
+            return json.loads(self.files_pair("--json", *arguments).stdout)
+
+        def share(out, start, end):
+            return sum(t for t, (s, e) in zip(out["tcs"], out["tokens"]) if s < end and e > start) / sum(out["tcs"])
+
+        out = both("--context-span", "4:11", "--span", "2:5")
+        self.assertEqual(out["tcs"], both("--span", "2:5")["tcs"])
+        span, = out["spans"]
+        self.assertEqual((span["summary"], span["context"]), ([2, 5], [4, 11]))
+        self.assertAlmostEqual(span["share"], share(out, 4, 11), places=5)
+        self.assertAlmostEqual(span["score"], span["share"] * sum(out["tcs"]), places=5)
+        self.assertEqual(span["share"], out["contribution"])
+        everything = both("--context-span", "0:%d" % len(DOCUMENT))
+        self.assertAlmostEqual(everything["contribution"], 1, places=9)
+        self.assertIsNone(everything["spans"][0]["summary"])
+        self.assertNotIn("spans", both("--span", "2:5"))
+        self.refuse(2, "attribute", "--model", "model", "--context", "doc.txt", "--summary", "sum.txt", "--context-span", "400:500", says=["400:500", str(len(DOCUMENT))])
+
     def test_ids(self):
         def ids_of(text):
             return json.loads(self.ok("tokenize", "--model", "model", "--json", text).stdout)["ids"]
@@ -201,7 +221,7 @@ class Pairs(SummaryTest):
         r = self.run_program("attribute", "--model", "model", "--pairs", "pairs.jsonl", "--db", "r.db", "--quiet")
         self.assertEqual(r.returncode, 3, r.stderr)
         self.assertEqual([int(line.split(":")[2]) for line in r.stderr.splitlines()], [4, 5, 6, 7, 8, 9, 10, 11, 12, 13])
-        for words in ('has no "summary"', '"document" is a number', '"id" is a list', "outside the document", "NUL", '"paraphrase" is a number'):
+        for words in ('has no "summary"', '"document" is a number', '"id" is a list', "outside the text", "NUL", '"paraphrase" is a number'):
             self.assertIn(words, r.stderr)
         done = self.rows("r.db", "SELECT name FROM input JOIN run_input ON input.id = input_id WHERE status = 'done' ORDER BY name")
         self.assertEqual(done, [("17",), ("pairs.jsonl:1",), ("pairs.jsonl:14",), ("second",)])
@@ -254,6 +274,25 @@ class Pairs(SummaryTest):
         self.assertEqual(lines[0]["tcs"], lines[2]["tcs"])
         self.assertIn("pairs.jsonl:2", lines[1]["error"])
         self.assertNotIn("tcs", lines[1])
+
+    def test_spans_of_each_line(self):
+        spans = {"summary_spans": [[0, 1], [2, 9]], "context_spans": [[4, 7], [0, 11]]}
+        self.pairs(self.good(id="chosen", **spans), self.good(id="by flag"), self.good(id="beyond", context_spans=[[5, 500]]), self.good(id="odd", summary_spans=[5]),
+                   self.good(id="cut", context_spans=[[50, 53]]))
+        r = self.run_program("attribute", "--model", "model", "--pairs", "pairs.jsonl", "--json", "--context-span", "4:7", "--truncate", "20", "--quiet")
+        self.assertEqual(r.returncode, 3)
+        lines = {line["id"]: line for line in map(json.loads, r.stdout.splitlines())}
+        chosen = lines["chosen"]
+        self.assertEqual([(s["summary"], s["context"]) for s in chosen["spans"]], [([0, 1], [4, 7]), ([0, 1], [0, 11]), ([2, 9], [4, 7]), ([2, 9], [0, 11])])
+        one = [self.attribute("--context", "doc.txt", "--summary", "sum.txt", "--truncate", "20", "--json", "--span", span, "--context-span", "0:11") for span in ("0:1", "2:9")]
+        for alone, place in zip(one, (1, 3)):
+            self.assertAlmostEqual(json.loads(alone.stdout)["contribution"], chosen["spans"][place]["share"], places=6)
+        self.assertLess(chosen["spans"][0]["share"], chosen["spans"][1]["share"], "[4, 7] is a part of [0, 11]")
+        self.assertEqual([s["context"] for s in lines["by flag"]["spans"]], [[4, 7]])
+        for name, says in (("beyond", "[5, 500] of \"context_spans\" lies outside"), ("odd", "\"summary_spans\" holds a number"), ("cut", "--truncate cuts it short")):
+            line = lines.get(name) or next(l for l in lines.values() if says in l.get("error", ""))
+            self.assertEqual(line["status"], "failed")
+            self.assertIn(says, line["error"])
 
     def test_out(self):
         self.pairs(self.good(id="x"), self.good(document="the mat"))
