@@ -4,7 +4,7 @@
 #include <stddef.h>
 
 enum {
-    DEVICES = 1, INFO = 2, EXPLAIN = 4, SUMMARIZE = 8, ATTRIBUTE = 16, GENERATE = 32, TOKENIZE = 64, QUERY = 128, PRUNE = 256, EVERY = 511,
+    DEVICES = 1, INFO = 2, EXPLAIN = 4, SUMMARIZE = 8, ATTRIBUTE = 16, GENERATE = 32, TOKENIZE = 64, QUERY = 128, PRUNE = 256, DEMO = 512, EVERY = 1023,
     SUMMARIES = SUMMARIZE | ATTRIBUTE,         /* what works on a text and its summary */
     RUNS = EXPLAIN | SUMMARIES,                /* what explains and stores */
     MODELS = INFO | RUNS | GENERATE | TOKENIZE /* what reads a model folder */
@@ -76,6 +76,12 @@ const verb verbs[] = {
      NULL,
      "  ultravk prune results.db --run 3\n",
      PRUNE, 1, 1, "no database given", verb_prune},
+    {"demo", "[--dir DIR]", "let the two models that come with ultravk explain the data that comes with them",
+     "Explains eight drawn scenes, summarizes eight incident reports and explains the summaries, keeps all of it in DIR/results.db, and\n"
+     "prints how well the explanations agree with what is known to be true. Takes about a minute without a GPU.",
+     "  ultravk demo\n"
+     "  ultravk demo --dir /tmp/demo --device 1\n",
+     DEMO, 0, 0, NULL, verb_demo},
 };
 const int n_verbs = sizeof verbs / sizeof *verbs;
 
@@ -123,9 +129,10 @@ const flag flags[] = {
     {"list", FLAG_SWITCH, QUERY, 0, FIELD(list), NULL, NULL, NULL, "list the ready-made queries", 0, 0},
     {"format", FLAG_CHOICE, QUERY, 0, FIELD(format), NULL, format_names, "table", "how rows are printed", 0, 0},
     {"run", FLAG_INTEGER, PRUNE, PRUNE, FIELD(run), "N", NULL, NULL, "the run to delete (column id of table run)", 1, INT64_MAX},
-    {"device", FLAG_TEXT, INFO | RUNS | GENERATE, 0, FIELD(device), "N|NAME", NULL, "$ULTRAVK_DEVICE, else the best one",
+    {"dir", FLAG_TEXT, DEMO, 0, FIELD(dir), "DIR", NULL, "ultravk-demo", "folder for the results; made where there is none", 0, 0},
+    {"device", FLAG_TEXT, INFO | RUNS | GENERATE | DEMO, 0, FIELD(device), "N|NAME", NULL, "$ULTRAVK_DEVICE, else the best one",
      "device: its number, or a part of its name", 0, 0},
-    {"memory", FLAG_BYTES, INFO | RUNS | GENERATE, 0, FIELD(memory), "BYTES[K|M|G]", NULL, "most of what is free",
+    {"memory", FLAG_BYTES, INFO | RUNS | GENERATE | DEMO, 0, FIELD(memory), "BYTES[K|M|G]", NULL, "most of what is free",
      "device memory to use at most", 0, 0},
     {"precision", FLAG_CHOICE, RUNS | GENERATE, 0, FIELD(precision), NULL, precision_names, "f32",
      "arithmetic; both compute and accumulate in float32 today", 0, 0},

@@ -10,7 +10,7 @@ typedef struct number_pair { bool given; int first, second; } number_pair;
 typedef struct options {
     const struct verb *verb;     /* NULL: none was given */
     bool help, version, json, quiet, resume, list;
-    const char *model, *db, *device, *tokens, *label, *out, *png, *dump_hidden, *named, *prompt, *context, *summary, *pairs;
+    const char *model, *db, *device, *tokens, *label, *out, *png, *dump_hidden, *named, *prompt, *context, *summary, *pairs, *dir;
     uint64_t memory;
     int64_t seed, run;
     int layer, first_block, top, max_new, truncate; /* 0: default; top -1: all */
@@ -72,5 +72,6 @@ uvk_status verb_generate(const options *o);
 uvk_status verb_tokenize(const options *o);
 uvk_status verb_query(const options *o);
 uvk_status verb_prune(const options *o);
+uvk_status verb_demo(const options *o);
 
 #endif
