@@ -5,7 +5,7 @@
 
 enum {
     DEVICES = 1, INFO = 2, EXPLAIN = 4, SUMMARIZE = 8, ATTRIBUTE = 16, GENERATE = 32, TOKENIZE = 64, QUERY = 128, PRUNE = 256, EVALUATE = 512,
-    SEGMENT = 1024, REFINE = 2048, MERGE = 4096, EVERY = 8191,
+    SEGMENT = 1024, REFINE = 2048, MERGE = 4096, DEMO = 8192, EVERY = 16383,
     SUMMARIES = SUMMARIZE | ATTRIBUTE,         /* what works on a text and its summary */
     CLUSTERS = SEGMENT | REFINE,               /* what makes segments */
     RUNS = EXPLAIN | SUMMARIES | SEGMENT | EVALUATE, /* what explains and stores */
@@ -123,6 +123,12 @@ const verb verbs[] = {
      NULL,
      "  ultravk prune results.db --run 3\n",
      PRUNE, 1, 1, "no database given", verb_prune},
+    {"demo", "[--dir DIR]", "let the two models that come with ultravk explain the data that comes with them",
+     "Explains eight drawn scenes, summarizes eight incident reports and explains the summaries, keeps all of it in DIR/results.db, and\n"
+     "prints how well the explanations agree with what is known to be true. Takes about a minute without a GPU.",
+     "  ultravk demo\n"
+     "  ultravk demo --dir /tmp/demo --device 1\n",
+     DEMO, 0, 0, NULL, verb_demo},
 };
 const int n_verbs = sizeof verbs / sizeof *verbs;
 
@@ -210,9 +216,10 @@ const flag flags[] = {
     {"list", FLAG_SWITCH, QUERY, 0, FIELD(list), NULL, NULL, NULL, "list the ready-made queries", 0, 0},
     {"format", FLAG_CHOICE, QUERY, 0, FIELD(format), NULL, format_names, "table", "how rows are printed", 0, 0},
     {"run", FLAG_INTEGER, PRUNE, PRUNE, FIELD(run), "N", NULL, NULL, "the run to delete (column id of table run)", 1, INT64_MAX},
-    {"device", FLAG_TEXT, INFO | ROWS | GENERATE, 0, FIELD(device), "N|NAME", NULL, "$ULTRAVK_DEVICE, else the best one",
+    {"dir", FLAG_TEXT, DEMO, 0, FIELD(dir), "DIR", NULL, "ultravk-demo", "folder for the results; made where there is none", 0, 0},
+    {"device", FLAG_TEXT, INFO | ROWS | GENERATE | DEMO, 0, FIELD(device), "N|NAME", NULL, "$ULTRAVK_DEVICE, else the best one",
      "device: its number, or a part of its name", 0, 0},
-    {"memory", FLAG_BYTES, INFO | ROWS | GENERATE, 0, FIELD(memory), "BYTES[K|M|G]", NULL, "most of what is free",
+    {"memory", FLAG_BYTES, INFO | ROWS | GENERATE | DEMO, 0, FIELD(memory), "BYTES[K|M|G]", NULL, "most of what is free",
      "device memory to use at most", 0, 0},
     {"precision", FLAG_CHOICE, ROWS | GENERATE, 0, FIELD(precision), NULL, precision_names, "f32",
      "arithmetic; both compute and accumulate in float32 today", 0, 0},

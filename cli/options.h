@@ -11,7 +11,7 @@ typedef struct options {
     const struct verb *verb;     /* NULL: none was given */
     bool help, version, json, quiet, resume, list;
     const char *model, *db, *device, *tokens, *label, *out, *png, *dump_hidden, *named, *prompt, *context, *summary, *pairs, *baselines, *masks,
-        *weights, *clusters, *ignore, *classes, *out_dir, *init;
+        *weights, *clusters, *ignore, *classes, *out_dir, *init, *dir;
     uint64_t memory;
     int64_t seed, run;
     int layer, first_block, top, max_new, truncate, sample; /* 0: default; layer -1: auto; top and sample -1: all */
@@ -85,5 +85,6 @@ uvk_status verb_tokenize(const options *o);
 uvk_status verb_query(const options *o);
 uvk_status verb_merge(const options *o);
 uvk_status verb_prune(const options *o);
+uvk_status verb_demo(const options *o);
 
 #endif

@@ -1,33 +1,14 @@
 /* --png: which pictures an input gets. With many targets one sheet shows them all, and a few get a picture of their own. */
 #include "pictures.h"
+#include "folder.h"
 #include "heatmap.h"
 #include "messages.h"
 #include "text.h"
 
-#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 
 enum { MANY = 16, SIDE = 4 };
-
-uvk_status make_folder(const char *path, uvk_error *err)
-{
-    char *part = text_copy(path);
-    int failure = 0;
-    for (char *c = part + 1;; c++) {
-        if (*c && *c != '/')
-            continue;
-        char end = *c;
-        *c = '\0';
-        failure = mkdir(part, 0777) == 0 || errno == EEXIST ? 0 : errno;
-        *c = end;
-        if (!end || failure)
-            break;
-    }
-    free(part);
-    return failure ? uvk_fail(err, UVK_FAILED, "%s: cannot be made (%s)", path, strerror(failure)) : UVK_OK;
-}
 
 /* The targets that get a picture of their own; owned by the caller. */
 static target_list chosen(const target_list *all, const uvk_model_info *model)
@@ -49,7 +30,7 @@ uvk_status pictures_prepare(const job *j, const target_list *targets, uvk_error 
     if (some.count < targets->count)
         note("--png: the sheet shows every patch, %d of %d targets get a picture of their own; --tokens chooses others", some.count, targets->count);
     targets_free(&some);
-    return make_folder(j->o->png, err);
+    return folder_make(j->o->png, err);
 }
 
 /* S of target k over the patches. */

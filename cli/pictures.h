@@ -4,8 +4,6 @@
 
 #include "explained.h"
 
-/* A folder and those above it. */
-uvk_status make_folder(const char *path, uvk_error *err);
 /* Makes the folder of --png; says once what the pictures will not show. */
 uvk_status pictures_prepare(const job *j, const target_list *targets, uvk_error *err);
 uvk_status pictures_write(const job *j, const explained *r, uvk_error *err);

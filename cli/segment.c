@@ -1,9 +1,9 @@
 /* ultravk segment: flags, then the model, then image by image; at the end what all images came to. */
 #include "segmented.h"
 
+#include "folder.h"
 #include "inputs.h"
 #include "messages.h"
-#include "pictures.h"
 #include "progress.h"
 #include "record.h"
 #include "signals.h"
@@ -45,7 +45,7 @@ static uvk_status open_rest(job *j, const input_list *inputs, const segment_sett
     if (status == UVK_OK)
         status = job_plan(j, j->info->tokens, &all, err);
     if (status == UVK_OK && j->o->out_dir)
-        status = make_folder(j->o->out_dir, err);
+        status = folder_make(j->o->out_dir, err);
     targets_free(&all);
     return status == UVK_OK && j->o->db ? record_open(j, err) : status;
 }
