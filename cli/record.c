@@ -25,6 +25,21 @@ static char *printed(cJSON *json)
     return copy ? copy : text_copy("{}");
 }
 
+/* The same object with its keys in alphabetical order: equal parameters are equal bytes. */
+static cJSON *sorted(cJSON *json)
+{
+    cJSON *out = cJSON_CreateObject();
+    while (json && json->child) {
+        cJSON *first = json->child, *item;
+        cJSON_ArrayForEach(item, json)
+            if (strcmp(item->string, first->string) < 0)
+                first = item;
+        cJSON_AddItemToObject(out, first->string, cJSON_DetachItemViaPointer(json, first));
+    }
+    cJSON_Delete(json);
+    return out;
+}
+
 static void add_pair(cJSON *json, const char *key, const number_pair *pair)
 {
     if (pair->given)
@@ -84,7 +99,7 @@ static void add_segments(cJSON *json, const job *j)
         cJSON_AddNumberToObject(json, "zeta", p.zeta);
 }
 
-/* Everything that changes a result, keys in a fixed order: equal parameters are equal bytes. */
+/* Everything that changes a result. */
 static char *run_params(const job *j)
 {
     const options *o = j->o;
@@ -117,7 +132,7 @@ static char *run_params(const job *j)
         cJSON_AddStringToObject(json, "weights", j->projection.sha256);
     if (segment)
         add_segments(json, j);
-    return printed(json);
+    return printed(sorted(json));
 }
 
 static char *photo_params(const uvk_model_info *model, const uvk_input_info *input)
