@@ -211,6 +211,11 @@ static uvk_status check_modality(const job *j, const subject *what, uvk_error *e
     bool text = j->info->modality == UVK_TEXT;
     if (text ? !what->text : !what->image)
         return uvk_fail(err, UVK_USAGE, "evaluate %s: %s is a %s model (this is for %s)", what->name, j->info->name, text ? "language" : "vision", text ? "photos" : "texts");
+    bool layers = what == &subject_layers;
+    if ((j->o->masks || j->o->classes || j->o->ignore) && (!layers || text))
+        return uvk_fail(err, UVK_USAGE, "--masks, --classes and --ignore are for evaluate layers of photos");
+    if (layers && j->o->scalar == UVK_LOGPROB)
+        return uvk_fail(err, UVK_USAGE, "--scalar logprob stands at the last layer only (evaluate layers asks all of them)");
     if (text && j->o->tokens)
         return uvk_fail(err, UVK_USAGE, "--tokens: %s is a language model (a summary's tokens are the targets)", j->info->name);
     return UVK_OK;

@@ -175,6 +175,12 @@ cJSON *evaluate_params(const job *j)
             cJSON_AddItemToArray(list, cJSON_CreateString(method_names[m]));
     if (j->info->modality == UVK_VISION) {
         cJSON_AddStringToObject(json, "mask", mask_names[o->mask]);
+        if (o->masks)
+            show_add_text(json, "masks", o->masks);
+        if (o->masks && o->classes)
+            show_add_text(json, "classes", o->classes);
+        if (o->masks && o->ignore)
+            show_add_text(json, "ignore", o->ignore);
         cJSON_AddNumberToObject(json, "sample", evaluate_sample(o));
     } else {
         cJSON_AddStringToObject(json, "removal", removal_names[o->removal]);

@@ -1,8 +1,10 @@
 """evaluate: how far explanations can be trusted, from the command line to the database."""
 import json
 import statistics
+import struct
+import zlib
 
-from harness import NO_DRIVER, ProgramTest, main, make_model, png, read_npy, npy
+from harness import NO_DRIVER, ProgramTest, chunk, main, make_model, npy, png, read_npy
 from text_model import LAYERS, make_text_model, write_json
 
 METHODS = ["gradient_x_input", "leave_one_out", "random", "rollout", "ultra"]
@@ -15,6 +17,12 @@ PAIR = {"id": "a", "document": "The cat sat on the mat. Then it ran home.", "sum
 def trapezoid(curve):
     y = [0, *curve]
     return sum((a + b) / 2 * 0.1 for a, b in zip(y, y[1:])) / 0.9
+
+
+def grey_png(width, height, pixel):
+    rows = b"".join(b"\0" + bytes(pixel(x, y) for x in range(width)) for y in range(height))
+    return (b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", struct.pack(">IIBBBBB", width, height, 8, 0, 0, 0, 0)) + chunk(b"IDAT", zlib.compress(rows))
+            + chunk(b"IEND", b""))
 
 
 class EvaluateTest(ProgramTest):
@@ -135,7 +143,7 @@ class Images(EvaluateTest):
     def test_layers_by_masks(self):
         """Left and right halves of the photo: a target's own half is what its map should find."""
         self.write("a.png", png(16, 16))
-        self.write("masks/a.png", png(16, 16, lambda x, y: (1, 1, 1) if x < 8 else (2, 2, 2)))
+        self.write("masks/a.png", grey_png(16, 16, lambda x, y: 1 if x < 8 else 2))
         self.evaluate("layers", "a.png", "--tokens", "1,4,16", "--masks", "masks", "--db", "r.db")
         self.ok("explain", "--model", "model", "a.png", "--tokens", "1,4,16", "--out", "rows.npy", "--quiet")
         (_, n), values = read_npy(self.path("rows.npy"))
@@ -174,7 +182,8 @@ class Images(EvaluateTest):
         self.refuse(2, *run, self.input(), "--baselines", "rollout,magic", says='"magic"')
         self.refuse(2, *run, self.input(), "--mask", "grey", says="black, mean, blur")
         self.refuse(2, *run, self.input(), "--resume", says="--db")
-        self.refuse(2, *run, self.input(), "--masks", "m", says="layers")
+        self.refuse(2, *run, self.input(), "--masks", "m", says="evaluate layers")
+        self.refuse(3, "evaluate", "layers", "--model", "model", self.input(), "--masks", "m", says="m/input.png")
         self.refuse(2, "evaluate", "stability", "--model", "model", self.input(), says="vision model")
         self.refuse(3, *run, "missing.png", says="missing.png")
         self.refused(4, *run, self.input(), "--quiet", env=NO_DRIVER)
