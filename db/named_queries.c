@@ -11,14 +11,14 @@
     "WHERE (i.name = :input OR i.path = :input) AND (:run IS NULL OR c.run_id = :run) ORDER BY c.run_id DESC LIMIT 1) "
 
 /* The latest run that has maps of a word of a summary, and that word: by its text, where several are alike the first; or by its
- * number. */
+ * number. Told that few inputs are meant, SQLite makes no index of its own, for which it would read every map. */
 #define CHOSEN_WORD \
     "WITH chosen AS (" \
     "SELECT p.run_id, q.id AS sequence_id, w.idx AS word_idx, w.text FROM input AS i CROSS JOIN sequence AS q ON q.input_id = i.id" \
-    " CROSS JOIN word AS w ON w.sequence_id = q.id AND w.role = 'summary' AND (lower(w.text) = lower(:word) OR w.idx = :word)" \
-    " CROSS JOIN token AS t ON t.sequence_id = q.id AND t.word_idx = w.idx" \
-    " CROSS JOIN map AS p ON p.sequence_id = q.id AND p.output_idx = t.idx " \
-    "WHERE (i.name = :input OR i.path = :input) AND (:run IS NULL OR p.run_id = :run) " \
+    " CROSS JOIN map AS p ON p.sequence_id = q.id" \
+    " CROSS JOIN token AS t ON t.sequence_id = q.id AND t.idx = p.output_idx" \
+    " CROSS JOIN word AS w ON w.sequence_id = q.id AND w.idx = t.word_idx AND w.role = 'summary' AND (lower(w.text) = lower(:word) OR w.idx = :word) " \
+    "WHERE likelihood(i.name = :input OR i.path = :input, 0.001) AND (:run IS NULL OR p.run_id = :run) " \
     "ORDER BY p.run_id DESC, lower(w.text) = lower(:word) DESC, w.idx LIMIT 1)," \
     " chosen_map AS (" \
     "SELECT p.id, p.run_id, p.sequence_id, h.word_idx, h.text, count(*) OVER () AS n FROM chosen AS h" \
