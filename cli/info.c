@@ -161,7 +161,7 @@ uvk_status verb_info(const options *o)
     uvk_error err;
     uvk_model *model;
     forecast f;
-    if (uvk_model_load(o->model, &model, &err) != UVK_OK)
+    if (uvk_model_load_sized(o->model, o->image_size.first, o->image_size.second, &model, &err) != UVK_OK)
         return complain(&err);
     predict(o, model, &f);
     const uvk_model_info *info = uvk_model_get_info(model);

@@ -41,7 +41,7 @@ static uvk_status check_layers(const job *j, uvk_error *err)
         return uvk_fail(err, UVK_USAGE, "--layer %d: %s was learned at layer %d", j->layer, j->o->weights, j->projection.layer);
     if (j->o->scalar != UVK_LOGPROB)
         return UVK_OK;
-    if (j->info->modality != UVK_TEXT)
+    if (j->info->modality != UVK_TEXT || !j->info->causal)
         return uvk_fail(err, UVK_USAGE, "--scalar logprob: %s is no language model (expected sum or energy)", j->info->name);
     if (j->layer != top)
         return uvk_fail(err, UVK_USAGE, "--scalar logprob explains layer %d of this model, its output, alone (found --layer %d)", top, j->layer);
@@ -64,7 +64,7 @@ static uvk_status load_weights(job *j, uvk_error *err)
 uvk_status job_load(job *j, uvk_error *err)
 {
     const options *o = j->o;
-    uvk_status status = uvk_model_load(o->model, &j->model, err);
+    uvk_status status = uvk_model_load_sized(o->model, o->image_size.first, o->image_size.second, &j->model, err);
     if (status != UVK_OK)
         return status;
     j->info = uvk_model_get_info(j->model);

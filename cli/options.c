@@ -161,6 +161,8 @@ const flag flags[] = {
      "keep the first N context tokens of each text", 1, INT32_MAX},
     {"at", FLAG_CHOICE, SUMMARIES | EVALUATE, 0, FIELD(at), NULL, at_names, "predict",
      "the latent that explains a summary token: where it is predicted, or its own", 0, 0},
+    {"image-size", FLAG_SIZE, INFO | EXPLAIN | CLUSTERS | EVALUATE, 0, FIELD(image_size), "N|HxW", NULL, "the model's own",
+     "pixels of the model's input, height first; positions are interpolated to it", 0, 0},
     {"layer", FLAG_LAYER, SEGMENT, 0, FIELD(layer), "L|auto", NULL, "blocks + 1",
      "residual stream to explain: 2 enters block 2, blocks + 1 leaves the last; auto tries three depths", 2, 100000},
     {"layer", FLAG_INTEGER, ROWS & ~SEGMENT, 0, FIELD(layer), "L", NULL, "blocks + 1",

@@ -4,7 +4,7 @@
 
 #include "error.h"
 
-/* "X,Y", "START:END" or "I/N". */
+/* "X,Y", "START:END", "HxW" or "I/N". */
 typedef struct number_pair { bool given; int first, second; } number_pair;
 
 typedef struct options {
@@ -21,7 +21,7 @@ typedef struct options {
     bool all_baselines;          /* of segment */
     double zeta, delta, lambda;  /* NAN: not given */
     int at_word;                 /* -1: not given */
-    number_pair pixel, span, context_span, shard;
+    number_pair pixel, span, context_span, shard, image_size; /* image_size: height, width */
     const char **arguments;      /* what is not a flag, owned array */
     int n_arguments;
     char *command;               /* the whole line as a shell would take it, owned */
@@ -40,7 +40,7 @@ typedef struct verb {
     uvk_status (*run)(const options *o);
 } verb;
 
-typedef enum flag_kind { FLAG_SWITCH, FLAG_TEXT, FLAG_INTEGER, FLAG_LAYER, FLAG_REAL, FLAG_COUNT, FLAG_BYTES, FLAG_CHOICE, FLAG_PIXEL, FLAG_SPAN, FLAG_SHARD } flag_kind;
+typedef enum flag_kind { FLAG_SWITCH, FLAG_TEXT, FLAG_INTEGER, FLAG_LAYER, FLAG_REAL, FLAG_COUNT, FLAG_BYTES, FLAG_CHOICE, FLAG_PIXEL, FLAG_SPAN, FLAG_SHARD, FLAG_SIZE } flag_kind;
 
 typedef struct flag {
     const char *name;            /* without the dashes */

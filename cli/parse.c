@@ -136,6 +136,19 @@ static uvk_status set_shard(const flag *f, const char *value, number_pair *field
     return status;
 }
 
+/* One number is a square. */
+static uvk_status set_size(const flag *f, const char *value, number_pair *field, uvk_error *err)
+{
+    static const char expected[] = "pixels as N or HEIGHTxWIDTH";
+    int64_t side;
+    uvk_status status = UVK_OK;
+    if (!read_integer(value, &side) || side != (int)side)
+        status = set_pair(f, value, 'x', expected, field, err);
+    else
+        *field = (number_pair){true, (int)side, (int)side};
+    return status == UVK_OK && (field->first < 1 || field->second < 1) ? bad_value(f, value, expected, err) : status;
+}
+
 static uvk_status set_value(const flag *f, const char *value, options *o, uvk_error *err)
 {
     void *field = (char *)o + f->offset;
@@ -157,6 +170,7 @@ static uvk_status set_value(const flag *f, const char *value, options *o, uvk_er
     case FLAG_PIXEL: return set_pair(f, value, ',', "a pixel as X,Y", field, err);
     case FLAG_SPAN: return set_span(f, value, field, err);
     case FLAG_SHARD: return set_shard(f, value, field, err);
+    case FLAG_SIZE: return set_size(f, value, field, err);
     }
     return UVK_OK;
 }

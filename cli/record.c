@@ -113,6 +113,7 @@ static char *run_params(const job *j)
     if (j->evaluation)
         cJSON_AddItemToObject(json, "evaluation", evaluate_params(j));
     cJSON_AddNumberToObject(json, "first_block", j->first_block);
+    add_pair(json, "image_size", &o->image_size);
     cJSON_AddNumberToObject(json, "layer", j->layer);
     add_number(json, "max_new", max_new_tokens(o), is_probe(j, "summarize"));
     cJSON_AddStringToObject(json, "normalize", normalize_names[j->normalize]);

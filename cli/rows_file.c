@@ -201,7 +201,7 @@ uvk_status hidden_file_write(const job *j, const explained *r, uvk_error *err)
 {
     dump d = {.tensors = text_alloc((size_t)j->info->layers + 2, sizeof *d.tensors)};
     uvk_status status = fetch_hidden(j, r, &d, err);
-    if (status == UVK_OK && j->info->modality == UVK_TEXT)
+    if (status == UVK_OK && j->info->modality == UVK_TEXT && j->info->causal)
         status = fetch_logits(j, r, &d, err);
     const char *pairs[] = {"model_sha256", j->info->sha256};
     if (status == UVK_OK)

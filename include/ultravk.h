@@ -140,6 +140,11 @@ typedef struct uvk_model uvk_model;
 /* Reads and checks a model folder (config.json; model.safetensors or the sharded index; F32, F16 or BF16). Weights stay
  * memory-mapped: do not truncate the files while the model lives. No device is needed. Owned by the caller. */
 UVK_API uvk_status uvk_model_load(const char *dir, uvk_model **out, uvk_error *err);
+/* The same for images of height x width pixels: position embeddings are interpolated as transformers does it for that family, and
+ * photos resized to that size; where preprocessor_config.json crops, its resize is scaled so that the crop still fits. Both 0: the
+ * size that the model was trained for or, for families that take any (DINOv2), that its preprocessor makes. A size without a patch, or
+ * for a language model: UVK_USAGE. */
+UVK_API uvk_status uvk_model_load_sized(const char *dir, int height, int width, uvk_model **out, uvk_error *err);
 UVK_API void uvk_model_free(uvk_model *model); /* NULL is allowed; frees after its sessions were freed */
 UVK_API const uvk_model_info *uvk_model_get_info(const uvk_model *model); /* lives as long as the model. Safe. */
 

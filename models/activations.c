@@ -15,6 +15,7 @@ static uvk_status declare_block(uvk_pool *p, const uvk_arch *a, uint64_t n, bool
     uint64_t d = (uint64_t)a->width, qkv = uvk_qkv_width(&shape), h = shape.heads;
     const struct { uvk_tensor *tensor; uint64_t cols; } list[] = {
         {&b->z, d}, {&b->norm1_stats, 2}, {&b->qkv, qkv}, {&b->attention_stats, 2 * h}, {&b->o, h * shape.head_dim}, {&b->middle, d}, {&b->norm2_stats, 2},
+        {&b->sum1, a->post_norm ? d : 0}, {&b->sum2, a->post_norm ? d : 0},
         {&b->raw, a->head_norm ? qkv : 0}, {&b->head_stats, a->head_norm ? h + shape.kv_heads : 0}, {&b->slope, own_slope ? slope_width(a) : 0},
     };
     uvk_status status = UVK_OK;

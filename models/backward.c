@@ -118,6 +118,20 @@ uvk_status uvk_chunk_begin(uvk_chunk *c, uvk_session *s, const uint32_t *tokens,
 
 /* ---- The descent -------------------------------------------------------------------------------------------------------------- */
 
+/* The norm in front of attention and MLP; post-norm blocks have none there. */
+static uvk_norm_kind front_norm(const uvk_arch *a)
+{
+    return a->post_norm ? UVK_IDENTITY : a->norm;
+}
+
+/* Post-norm: the gradient before the norm behind attention or MLP, in its place. */
+static uvk_status backward_behind(uvk_session *s, uvk_chunk *c, const uvk_tensor *sum, const uvk_tensor *stats, const uvk_tensor *weight, uvk_window window, uvk_error *err)
+{
+    const uvk_tensor *g = &c->g[c->current];
+    uvk_window none = {.first = window.first, .rows = 0};
+    return s->model->arch.post_norm ? uvk_norm_backward(s->ctx, s->model->arch.norm, g, sum, stats, weight, c->targets, g, none, g, window, err) : UVK_OK;
+}
+
 static uvk_status backward_mlp(uvk_session *s, uvk_chunk *c, int block, uvk_error *err)
 {
     uvk_context *ctx = s->ctx;
@@ -129,11 +143,12 @@ static uvk_status backward_mlp(uvk_session *s, uvk_chunk *c, int block, uvk_erro
     uint64_t rows = (uint64_t)c->targets * window.rows;
     uvk_tensor hidden = uvk_tensor_view_as(&c->wide, rows, w->up.rows), d_x = uvk_tensor_view_as(&c->d_x, rows, g->cols);
     uvk_status status;
-    if ((status = uvk_session_slope(s, block, &slope, err)) || (status = uvk_linear_backward(ctx, g, rows, &w->down, &hidden, err)) ||
+    if ((status = backward_behind(s, c, &a->sum2, &a->norm2_stats, &w->norm2_weight, window, err)) || (status = uvk_session_slope(s, block, &slope, err)) ||
+        (status = uvk_linear_backward(ctx, g, rows, &w->down, &hidden, err)) ||
         (status = uvk_activate_backward(ctx, &hidden, slope, (uint32_t)arch->mlp_width, c->targets, window, err)) ||
         (status = uvk_linear_backward(ctx, &hidden, rows, &w->up, &d_x, err)))
         return status;
-    return uvk_norm_backward(ctx, arch->norm, &d_x, &a->middle, &a->norm2_stats, &w->norm2_weight, c->targets, g, window, g, window, err);
+    return uvk_norm_backward(ctx, front_norm(arch), &d_x, &a->middle, &a->norm2_stats, &w->norm2_weight, c->targets, g, window, g, window, err);
 }
 
 uvk_status uvk_backward_to_attention(uvk_session *s, uvk_chunk *c, int block, uvk_attention_gradient *out, uvk_error *err)
@@ -145,7 +160,7 @@ uvk_status uvk_backward_to_attention(uvk_session *s, uvk_chunk *c, int block, uv
     c->shape = uvk_arch_attention(&s->model->arch, block, s->tokens);
     uvk_tensor d_o = uvk_tensor_view_as(&c->d_x, rows, w->out.cols);
     uvk_status status = backward_mlp(s, c, block, err);
-    if (status || (status = uvk_linear_backward(s->ctx, &c->g[c->current], rows, &w->out, &d_o, err)))
+    if (status || (status = backward_behind(s, c, &a->sum1, &a->norm1_stats, &w->norm1_weight, window, err)) || (status = uvk_linear_backward(s->ctx, &c->g[c->current], rows, &w->out, &d_o, err)))
         return status;
     *out = (uvk_attention_gradient){
         .shape = &c->shape, .qkv = &a->qkv, .o = &a->o, .stats = &a->attention_stats,
@@ -171,7 +186,7 @@ uvk_status uvk_backward_below_attention(uvk_session *s, uvk_chunk *c, int block,
     if (status == UVK_OK && arch->head_norm)
         status = uvk_head_norm_backward(s->ctx, g->shape, &d_qkv, c->targets, g->below, &a->raw, &w->query_norm, &w->key_norm, &a->head_stats, err);
     if (status || (status = uvk_linear_backward(s->ctx, &d_qkv, d_qkv.rows, &w->qkv, &d_x, err)) ||
-        (status = uvk_norm_backward(s->ctx, arch->norm, &d_x, &a->z, &a->norm1_stats, &w->norm1_weight, c->targets, &c->g[c->current], g->window, &c->g[1 - c->current], g->below, err)))
+        (status = uvk_norm_backward(s->ctx, front_norm(arch), &d_x, &a->z, &a->norm1_stats, &w->norm1_weight, c->targets, &c->g[c->current], g->window, &c->g[1 - c->current], g->below, err)))
         return status;
     c->current = 1 - c->current;
     return UVK_OK;

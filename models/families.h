@@ -4,6 +4,8 @@
 
 #include "family.h"
 
-extern const uvk_family uvk_family_vit, uvk_family_gpt2, uvk_family_llama, uvk_family_mistral, uvk_family_qwen2, uvk_family_qwen3;
+extern const uvk_family uvk_family_vit, uvk_family_deit, uvk_family_dinov2, uvk_family_dinov2_with_registers, uvk_family_clip, uvk_family_clip_vision_model,
+    uvk_family_siglip, uvk_family_siglip_vision_model;
+extern const uvk_family uvk_family_gpt2, uvk_family_llama, uvk_family_mistral, uvk_family_qwen2, uvk_family_qwen3, uvk_family_bert;
 
 #endif

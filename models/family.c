@@ -1,14 +1,19 @@
 #include "family.h"
 #include "families.h"
+#include "family_other.h"
 
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-static const uvk_family *const families[] = {&uvk_family_vit, &uvk_family_gpt2, &uvk_family_llama, &uvk_family_mistral, &uvk_family_qwen2, &uvk_family_qwen3};
+static const uvk_family *const families[] = {
+    &uvk_family_vit, &uvk_family_deit, &uvk_family_dinov2, &uvk_family_dinov2_with_registers, &uvk_family_clip, &uvk_family_clip_vision_model,
+    &uvk_family_siglip, &uvk_family_siglip_vision_model,
+    &uvk_family_gpt2, &uvk_family_llama, &uvk_family_mistral, &uvk_family_qwen2, &uvk_family_qwen3, &uvk_family_bert,
+};
 
-enum { LARGEST_CONFIG = 16 << 20, LARGEST_DIM = 1 << 20, LARGEST_IMAGE = 16384, LARGEST_HEAD_DIM = 256, LARGEST_VOCABULARY = 1 << 24 };
+enum { LARGEST_CONFIG = 16 << 20, LARGEST_DIM = 1 << 20, LARGEST_IMAGE = 16384, LARGEST_HEAD_DIM = 256, LARGEST_VOCABULARY = 1 << 24, LARGEST_REGISTERS = 1024 };
 
 const uvk_family *uvk_family_find(const char *model_type)
 {
@@ -16,6 +21,12 @@ const uvk_family *uvk_family_find(const char *model_type)
         if (!strcmp(families[i]->model_type, model_type))
             return families[i];
     return NULL;
+}
+
+const uvk_tensor_name *uvk_family_tensor(const uvk_family *f, const uvk_arch *a, uvk_slot slot)
+{
+    const uvk_tensor_name *gated = a->gated && f->gated_tensors ? &f->gated_tensors[slot] : NULL;
+    return gated && gated->name ? gated : &f->tensors[slot];
 }
 
 /* "vit, deit, ..." */
@@ -74,15 +85,35 @@ static uvk_status read_image_size(const cJSON *config, const char *file, const c
     return UVK_OK;
 }
 
+static int64_t count_tokens(const uvk_arch *a)
+{
+    return (int64_t)a->special + (int64_t)uvk_arch_grid_rows(a) * uvk_arch_grid_cols(a);
+}
+
 static uvk_status check_vision(const char *file, const uvk_arch *a, uvk_error *err)
 {
     if (a->patch > a->image_height || a->patch > a->image_width)
         return uvk_fail(err, UVK_BAD_INPUT, "%s: patch_size %d exceeds the image size %dx%d", file, a->patch, a->image_height, a->image_width);
     if (a->channels != 3)
         return uvk_fail(err, UVK_BAD_INPUT, "%s: num_channels %d is not supported (3 is)", file, a->channels);
-    int64_t tokens = (int64_t)a->special + (int64_t)uvk_arch_grid_rows(a) * uvk_arch_grid_cols(a);
+    int64_t tokens = count_tokens(a);
     if (tokens > LARGEST_DIM)
         return uvk_fail(err, UVK_BAD_INPUT, "%s: %lld tokens are too many (at most %d)", file, (long long)tokens, LARGEST_DIM);
+    return UVK_OK;
+}
+
+uvk_status uvk_arch_resize(uvk_arch *a, int height, int width, uvk_error *err)
+{
+    uvk_arch resized = *a;
+    if (a->modality != UVK_VISION)
+        return uvk_fail(err, UVK_USAGE, "an image size means nothing to a %s model (it takes text)", a->family);
+    if (height < a->patch || width < a->patch || height > LARGEST_IMAGE || width > LARGEST_IMAGE)
+        return uvk_fail(err, UVK_USAGE, "an image size of %dx%d is not possible (height and width from the patch's %d to %d)", height, width, a->patch, LARGEST_IMAGE);
+    resized.image_height = height;
+    resized.image_width = width;
+    if (count_tokens(&resized) > LARGEST_DIM)
+        return uvk_fail(err, UVK_USAGE, "an image size of %dx%d makes %lld tokens (at most %d)", height, width, (long long)count_tokens(&resized), LARGEST_DIM);
+    *a = resized;
     return UVK_OK;
 }
 
@@ -107,9 +138,14 @@ static uvk_status read_vision(const cJSON *config, const char *file, const uvk_f
 {
     uvk_status status;
     if ((status = read_size(config, file, f->keys.patch, f->defaults.patch, LARGEST_IMAGE, &a->patch, err)) ||
-        (status = read_size(config, file, f->keys.channels, f->defaults.channels, 64, &a->channels, err)))
+        (status = read_size(config, file, f->keys.channels, f->defaults.channels, 64, &a->channels, err)) ||
+        (status = read_size(config, file, f->keys.registers, f->defaults.registers, LARGEST_REGISTERS, &a->registers, err)) ||
+        (status = read_image_size(config, file, f->keys.image, f->defaults.image, &a->image_height, &a->image_width, err)))
         return status;
-    return read_image_size(config, file, f->keys.image, f->defaults.image, &a->image_height, &a->image_width, err);
+    a->special += a->registers;
+    a->trained_rows = uvk_arch_grid_rows(a);
+    a->trained_cols = uvk_arch_grid_cols(a);
+    return UVK_OK;
 }
 
 /* Which blocks slide, by the list of transformers 5. */
@@ -153,6 +189,7 @@ static uvk_status read_text(const cJSON *config, const char *file, const uvk_fam
     uvk_status status;
     if ((status = read_size(config, file, f->keys.vocabulary, f->defaults.vocabulary, LARGEST_VOCABULARY, &a->vocabulary, err)) ||
         (status = read_size(config, file, f->keys.context, f->defaults.context, LARGEST_VOCABULARY, &a->context, err)) ||
+        (status = read_size(config, file, f->keys.segments, f->defaults.segments, LARGEST_VOCABULARY, &a->segments, err)) ||
         (status = read_flag(config, file, f->keys.tied, &a->tied, err)) ||
         (f->rotary && (status = uvk_rope_read(config, file, a->context, &a->rope, err))))
         return status;
@@ -165,7 +202,7 @@ static void start_arch(const uvk_family *f, uvk_arch *a)
     *a = (uvk_arch){
         .family = f->model_type, .modality = f->modality, .norm = f->norm, .norm_epsilon = f->defaults.epsilon, .gated = f->gated, .head_norm = f->head_norm,
         .qkv_bias = f->defaults.qkv_bias, .out_bias = f->defaults.out_bias, .mlp_bias = f->defaults.mlp_bias, .scale_attention = true,
-        .causal = f->causal, .special = f->special, .tied = f->defaults.tied, .rotary = f->rotary,
+        .causal = f->causal, .post_norm = f->post_norm, .special = f->special, .tied = f->defaults.tied, .rotary = f->rotary,
     };
 }
 
@@ -174,6 +211,21 @@ static int default_kv_heads(const cJSON *config, const uvk_family *f, const uvk_
 {
     bool is_null = f->keys.kv_heads && cJSON_IsNull(cJSON_GetObjectItemCaseSensitive(config, f->keys.kv_heads));
     return f->defaults.kv_heads && !is_null ? f->defaults.kv_heads : a->heads;
+}
+
+/* SwiGLU has three matrices for two: two thirds of the width, rounded up to a multiple of 8. */
+static uvk_status read_mlp_ratio(const cJSON *config, const char *file, const uvk_family *f, uvk_arch *a, uvk_error *err)
+{
+    double ratio = f->defaults.mlp_ratio;
+    uvk_status status;
+    if ((status = uvk_json_double(config, f->keys.mlp_ratio, file, &ratio, err)) || (status = read_flag(config, file, f->keys.gated, &a->gated, err)))
+        return status;
+    if (!(ratio * a->width >= 2 && ratio * a->width <= 4.0 * LARGEST_DIM))
+        return uvk_fail(err, UVK_BAD_INPUT, "%s: %s %g is not possible with a width of %d", file, f->keys.mlp_ratio, ratio, a->width);
+    a->mlp_width = (int)(ratio * a->width);
+    if (a->gated)
+        a->mlp_width = ((int)(a->mlp_width * 2.0 / 3.0) + 7) / 8 * 8;
+    return UVK_OK;
 }
 
 static uvk_status read_shape(const cJSON *config, const char *file, const uvk_family *f, uvk_arch *a, uvk_error *err)
@@ -185,7 +237,8 @@ static uvk_status read_shape(const cJSON *config, const char *file, const uvk_fa
         (status = read_size(config, file, f->keys.width, f->defaults.width, LARGEST_DIM, &a->width, err)) ||
         (status = read_size(config, file, f->keys.head_dim, f->defaults.head_dim ? f->defaults.head_dim : a->width / a->heads, LARGEST_DIM, &a->head_dim, err)))
         return status;
-    return read_size(config, file, f->keys.mlp, f->defaults.mlp ? f->defaults.mlp : 4 * a->width, 4 * LARGEST_DIM, &a->mlp_width, err);
+    return f->keys.mlp_ratio ? read_mlp_ratio(config, file, f, a, err)
+                             : read_size(config, file, f->keys.mlp, f->defaults.mlp ? f->defaults.mlp : 4 * a->width, 4 * LARGEST_DIM, &a->mlp_width, err);
 }
 
 static uvk_status read_arch(const cJSON *config, const char *file, const uvk_family *f, uvk_arch *a, uvk_error *err)
@@ -199,7 +252,7 @@ static uvk_status read_arch(const cJSON *config, const char *file, const uvk_fam
         (status = read_flag(config, file, f->keys.scale_by_block, &a->scale_by_block, err)) ||
         (status = uvk_json_double(config, f->keys.epsilon, file, &a->norm_epsilon, err)) ||
         (status = uvk_json_string(config, f->keys.activation, file, &activation, err)) ||
-        (status = find_activation(file, activation, &a->activation, err)) ||
+        (status = find_activation(file, a->gated && f->keys.gated ? "silu" : activation, &a->activation, err)) ||
         (status = f->modality == UVK_VISION ? read_vision(config, file, f, a, err) : read_text(config, file, f, a, err)))
         return status;
     return check_arch(file, f, a, err);
@@ -215,26 +268,37 @@ uvk_attention_shape uvk_arch_attention(const uvk_arch *a, int block, uint32_t to
     };
 }
 
+/* The family of the model that config describes, and the part of config that describes it. */
+static uvk_status find_family(const cJSON *config, const char *file, const uvk_family **family, const cJSON **section, uvk_error *err)
+{
+    const char *model_type = NULL;
+    char supported[512];
+    list_families(supported, sizeof supported);
+    uvk_status status = uvk_json_string(config, "model_type", file, &model_type, err);
+    if (status)
+        return status;
+    if (!model_type)
+        return uvk_fail(err, UVK_BAD_INPUT, "%s: no model_type (expected one of: %s)%s", file, supported, uvk_other_config(config));
+    if (cJSON_HasObjectItem(config, "quantization_config"))
+        return uvk_fail(err, UVK_BAD_INPUT, "%s: a quantized checkpoint (found quantization_config, expected F32, F16 or BF16 weights); take the one it was made from", file);
+    if (!(*family = uvk_family_find(model_type)))
+        return uvk_fail(err, UVK_BAD_INPUT, "%s: model_type %.100s is not supported (supported: %s)%s", file, model_type, supported, uvk_other_family(model_type));
+    *section = (*family)->section ? cJSON_GetObjectItemCaseSensitive(config, (*family)->section) : config;
+    return cJSON_IsObject(*section) ? UVK_OK : uvk_fail(err, UVK_BAD_INPUT, "%s: no %s (a %s model needs it)", file, (*family)->section, model_type);
+}
+
 uvk_status uvk_arch_load(const char *dir, uvk_arch *out, const uvk_family **family, uvk_error *err)
 {
     char file[4096];
     if (snprintf(file, sizeof file, "%s/config.json", dir) >= (int)sizeof file)
         return uvk_fail(err, UVK_BAD_INPUT, "%.200s...: the path is too long", dir);
     cJSON *config;
+    const cJSON *section = NULL;
     uvk_status status = uvk_json_load(file, LARGEST_CONFIG, &config, err);
     if (status)
         return status;
-    const char *model_type = NULL;
-    char supported[256];
-    list_families(supported, sizeof supported);
-    status = uvk_json_string(config, "model_type", file, &model_type, err);
-    if (status == UVK_OK && !model_type)
-        status = uvk_fail(err, UVK_BAD_INPUT, "%s: no model_type (expected one of: %s)%s", file, supported,
-                          cJSON_HasObjectItem(config, "pretrained_cfg") ? "; this is timm's: take the transformers version of this checkpoint" : "");
-    if (status == UVK_OK && !(*family = uvk_family_find(model_type)))
-        status = uvk_fail(err, UVK_BAD_INPUT, "%s: model_type %.100s is not supported (supported: %s)", file, model_type, supported);
-    if (status == UVK_OK)
-        status = read_arch(config, file, *family, out, err);
+    if ((status = find_family(config, file, family, &section, err)) == UVK_OK)
+        status = read_arch(section, file, *family, out, err);
     cJSON_Delete(config);
     return status;
 }

@@ -23,10 +23,13 @@ typedef struct uvk_arch {
     bool scale_attention;           /* scores are divided by sqrt(head_dim) ... */
     bool scale_by_block;            /* ... and by the block's number, from 1 */
     bool causal;
+    bool post_norm;                 /* x' = norm(x + branch(x)) instead of x + branch(norm(x)) */
     /* vision */
-    int image_height, image_width, patch, channels, special;
+    int image_height, image_width, patch, channels;
+    int special, registers;         /* tokens before the first patch, and how many of them, the last ones, have no position */
+    int trained_rows, trained_cols; /* the grid that the position embeddings were made for */
     /* text */
-    int vocabulary, context;
+    int vocabulary, context, segments;
     bool tied;                      /* the token embedding is the output head as well */
     bool rotary;
     uvk_rope rope;
@@ -38,12 +41,17 @@ static inline int uvk_arch_grid_rows(const uvk_arch *a) { return a->patch ? a->i
 static inline int uvk_arch_grid_cols(const uvk_arch *a) { return a->patch ? a->image_width / a->patch : 0; }
 /* Tokens of an image. */
 static inline int uvk_arch_tokens(const uvk_arch *a) { return a->special + uvk_arch_grid_rows(a) * uvk_arch_grid_cols(a); }
+/* Whether it gives each next token of a text a probability. */
+static inline bool uvk_arch_predicts(const uvk_arch *a) { return a->modality == UVK_TEXT && a->causal; }
 /* The attention of block 1..layers over so many tokens. */
 uvk_attention_shape uvk_arch_attention(const uvk_arch *a, int block, uint32_t tokens);
 
 /* A dimension of a tensor, resolved against an uvk_arch. */
 typedef enum uvk_dim {
-    UVK_DIM_END, UVK_DIM_ONE, UVK_DIM_WIDTH, UVK_DIM_MLP, UVK_DIM_TOKENS, UVK_DIM_CHANNELS, UVK_DIM_PATCH,
+    UVK_DIM_END, UVK_DIM_ONE, UVK_DIM_WIDTH, UVK_DIM_MLP, UVK_DIM_CHANNELS, UVK_DIM_PATCH,
+    UVK_DIM_GATE_AND_UP, /* 2 MLP */
+    UVK_DIM_POSITIONS,  /* of special tokens that have one, and of the grid that was trained */
+    UVK_DIM_REGISTERS, UVK_DIM_SEGMENTS,
     UVK_DIM_QUERY,      /* heads * head_dim */
     UVK_DIM_KEY,        /* kv_heads * head_dim */
     UVK_DIM_QKV,        /* QUERY + 2 KEY */
@@ -58,55 +66,70 @@ typedef enum uvk_slot {
     UVK_OUT_WEIGHT, UVK_OUT_BIAS,
     UVK_NORM2_WEIGHT, UVK_NORM2_BIAS,
     UVK_GATE_WEIGHT, UVK_GATE_BIAS, UVK_UP_WEIGHT, UVK_UP_BIAS, UVK_DOWN_WEIGHT, UVK_DOWN_BIAS,
+    UVK_OUT_SCALE, UVK_DOWN_SCALE, /* layer scale: multiplied into the outputs of UVK_OUT and UVK_DOWN */
     UVK_BLOCK_SLOTS,
-    UVK_CLS = UVK_BLOCK_SLOTS, UVK_PATCH_WEIGHT, UVK_PATCH_BIAS,
+    UVK_CLS = UVK_BLOCK_SLOTS, UVK_DISTILLATION, UVK_REGISTERS, UVK_PATCH_WEIGHT, UVK_PATCH_BIAS,
     UVK_TOKEN_EMBEDDING, UVK_POSITIONS,
+    UVK_SEGMENTS,                       /* of which a text has the first */
+    UVK_EMBEDDING_NORM_WEIGHT, UVK_EMBEDDING_NORM_BIAS, /* between embeddings and z(1) */
     UVK_FINAL_NORM_WEIGHT, UVK_FINAL_NORM_BIAS, UVK_HEAD_WEIGHT, /* of language models: an explanation stops before them, logits do not */
     UVK_SLOTS
 } uvk_slot;
 
 /* When a family's checkpoint has a tensor. */
-typedef enum uvk_presence { UVK_ALWAYS, UVK_WITH_QKV_BIAS, UVK_WITH_OUT_BIAS, UVK_WITH_MLP_BIAS, UVK_WITH_HEAD_NORM, UVK_FOR_LOGITS } uvk_presence;
+typedef enum uvk_presence { UVK_ALWAYS, UVK_WITH_QKV_BIAS, UVK_WITH_OUT_BIAS, UVK_WITH_MLP_BIAS, UVK_WITH_HEAD_NORM, UVK_WITH_REGISTERS, UVK_FOR_LOGITS } uvk_presence;
 
 /* What a tensor is called and how it lies in the file. */
 typedef struct uvk_tensor_name {
     const char *name;       /* with one %d for the block's index from 0, where it is a block's; NULL: the family has no such tensor */
+    const char *old_name;   /* what older checkpoints call it; NULL: the same */
     uvk_dim shape[5];       /* in the file, ended by UVK_DIM_END */
     uvk_presence presence;
     bool transposed;        /* [inputs, outputs] in the file; else [outputs, inputs] */
     int part, parts;        /* the part-th of so many equal parts, along the outputs; parts 0: all of it */
+    uvk_slot scale;         /* a vector that its outputs are multiplied by; 0: none */
     bool unprefixed;        /* no prefix stands before the name */
 } uvk_tensor_name;
 
 /* Which blocks have the sliding window: none; all; those that config.json's layer_types or max_window_layers name. */
 typedef enum uvk_sliding { UVK_SLIDES_NEVER, UVK_SLIDES_ALWAYS, UVK_SLIDES_BY_LAYER } uvk_sliding;
 
+/* How transformers fits position embeddings to another grid: F.interpolate, bicubic, without or with antialias. */
+typedef enum uvk_interpolation { UVK_BICUBIC_PLAIN, UVK_BICUBIC_ANTIALIAS } uvk_interpolation;
+
 typedef struct uvk_family {
     const char *model_type;
     uvk_modality modality;
+    const char *section;            /* the object of config.json that describes this tower of a model with several; NULL: all of it */
     const char *const *prefixes;    /* what checkpoints put before every name; NULL-ended, "" among them */
     /* Keys of config.json. One that is absent in a file takes its default, as in the library that wrote the file; one that is
      * NULL is none of this family's, and the default is what it is. */
     struct {
         const char *layers, *heads, *kv_heads, *width, *head_dim, *mlp, *epsilon, *activation, *qkv_bias, *out_bias, *mlp_bias;
-        const char *image, *patch, *channels;
-        const char *vocabulary, *context, *tied, *scale_attention, *scale_by_block;
+        const char *mlp_ratio;      /* the MLP's width over the model's, instead of mlp */
+        const char *gated;          /* the MLP is SwiGLU, of two thirds of that width rounded up to a multiple of 8 */
+        const char *image, *patch, *channels, *registers;
+        const char *vocabulary, *context, *segments, *tied, *scale_attention, *scale_by_block;
     } keys;
     struct {
         int layers, heads, kv_heads, width, head_dim, mlp; /* kv_heads 0: heads; head_dim 0: width / heads; mlp 0: 4 width */
         double epsilon;
         const char *activation;
         bool qkv_bias, out_bias, mlp_bias;
+        int mlp_ratio, registers;
         int image, patch, channels;
-        int vocabulary, context;
+        int vocabulary, context, segments;
         bool tied;
         int window;                 /* of sliding_window */
     } defaults;
     uvk_norm_kind norm;
-    bool gated, head_norm, causal, rotary;
+    bool gated, head_norm, causal, rotary, post_norm;
     uvk_sliding sliding;
-    int special;                    /* tokens before the first patch */
+    int special;                    /* tokens before the first patch, without registers */
+    bool any_size;                  /* takes images of whatever size the preprocessor makes */
+    uvk_interpolation interpolation;
     const uvk_tensor_name *tensors; /* [UVK_SLOTS] */
+    const uvk_tensor_name *gated_tensors; /* [UVK_SLOTS] those that are others where config.json says that the MLP is gated; may be NULL */
 } uvk_family;
 
 /* The family of that model_type, or NULL. */
@@ -114,5 +137,9 @@ const uvk_family *uvk_family_find(const char *model_type);
 
 /* Reads and checks dir/config.json. */
 uvk_status uvk_arch_load(const char *dir, uvk_arch *out, const uvk_family **family, uvk_error *err);
+/* Makes a vision model take images of another size than it was trained for. UVK_USAGE when that has no patch or too many. */
+uvk_status uvk_arch_resize(uvk_arch *a, int height, int width, uvk_error *err);
+/* A slot's tensor in a model of this shape. */
+const uvk_tensor_name *uvk_family_tensor(const uvk_family *f, const uvk_arch *a, uvk_slot slot);
 
 #endif

@@ -1,9 +1,18 @@
-/* The forward pass: an image's patches or a text's ids to tokens, then pre-norm blocks.
- *   middle = z + out(attention(norm1(z))),   z' = middle + down(hidden(up(norm2(middle)))) */
+/* The forward pass: an image's patches or a text's ids to tokens, then blocks, pre-norm
+ *   middle = z + out(attention(norm1(z))),   z' = middle + down(hidden(up(norm2(middle))))
+ * or post-norm
+ *   middle = norm1(z + out(attention(z))),   z' = norm2(middle + down(hidden(up(middle)))) */
 #include "input.h"
 #include "session.h"
 
 #include <stdlib.h>
+
+static uvk_status norm(uvk_session *s, const uvk_tensor *x, uvk_range range, const uvk_tensor *weight, const uvk_tensor *bias, const uvk_tensor *y, const uvk_tensor *stats,
+                       uvk_error *err)
+{
+    const uvk_arch *a = &s->model->arch;
+    return uvk_norm(s->ctx, a->norm, x, range, weight, uvk_present(bias), (float)a->norm_epsilon, y, stats, err);
+}
 
 /* ---- z(1) ------------------------------------------------------------------------------------------------------------------ */
 
@@ -20,10 +29,24 @@ static void cut_patches(const uvk_arch *a, const float *pixels, float *out)
                         *out++ = pixels[(c * height + row * p + y) * width + col * p + x];
 }
 
+/* Where embeddings go: z(1) or, where a norm makes that of them, before it. */
+static const uvk_tensor *embedded(const uvk_session *s)
+{
+    return uvk_present(&s->embedding_norm_weight) ? &s->activations.normed : uvk_session_z(s, 1);
+}
+
+/* The statistics are nobody's; the first block's are overwritten later. */
+static uvk_status finish_embedding(uvk_session *s, uvk_range range, uvk_error *err)
+{
+    if (!uvk_present(&s->embedding_norm_weight))
+        return UVK_OK;
+    return norm(s, &s->activations.normed, range, &s->embedding_norm_weight, &s->embedding_norm_bias, uvk_session_z(s, 1), &s->activations.blocks[0].norm1_stats, err);
+}
+
 static uvk_status embed_image(uvk_session *s, const float *pixels, uvk_error *err)
 {
     const uvk_arch *a = &s->model->arch;
-    const uvk_tensor *rows = &s->activations.patches, *z = uvk_session_z(s, 1);
+    const uvk_tensor *rows = &s->activations.patches, *to = embedded(s);
     size_t count = rows->rows * rows->cols;
     float *patches = malloc(count * sizeof *patches);
     if (!patches)
@@ -31,30 +54,38 @@ static uvk_status embed_image(uvk_session *s, const float *pixels, uvk_error *er
     cut_patches(a, pixels, patches);
     uvk_status status = uvk_upload(s->ctx, rows, 0, rows->rows, patches, err);
     free(patches);
-    if (status || (status = uvk_copy_record(s->ctx, &s->embedding, 0, z, 0, z->rows, err)))
+    if (status || (status = uvk_copy_record(s->ctx, &s->embedding, 0, to, 0, s->embedding.rows, err)) ||
+        (status = uvk_linear(s->ctx, rows, 0, rows->rows, &s->patch_weight, uvk_present(&s->patch_bias), to, (uint64_t)a->special, true, err)))
         return status;
-    return uvk_linear(s->ctx, rows, 0, rows->rows, &s->patch_weight, &s->patch_bias, z, (uint64_t)a->special, true, err);
+    return finish_embedding(s, (uvk_range){0, (uint32_t)s->embedding.rows}, err);
+}
+
+/* out += row `at` of a table. */
+static void add_row(const uvk_tensor_view *table, uint64_t at, size_t d, float *scratch, float *out)
+{
+    if (!table)
+        return;
+    uvk_tensor_to_f32(table, at * d, d, scratch);
+    for (size_t k = 0; k < d; k++)
+        out[k] += scratch[k];
 }
 
 /* Rows of the embedding are read where they lie in the file: a text needs few of them. */
 uvk_status uvk_embed_ids(uvk_session *s, const int32_t *ids, uvk_range range, uvk_error *err)
 {
-    const uvk_tensor_view *embedding = uvk_model_tensor(s->model, 0, UVK_TOKEN_EMBEDDING), *positions = uvk_model_tensor(s->model, 0, UVK_POSITIONS);
+    const uvk_tensor_view *embedding = uvk_model_tensor(s->model, 0, UVK_TOKEN_EMBEDDING);
     size_t d = (size_t)s->model->arch.width, count = range.count * d;
-    float *rows = malloc((count + d) * sizeof *rows), *position = rows + count;
+    float *rows = malloc((count + d) * sizeof *rows), *scratch = rows + count;
     if (!rows)
         return uvk_fail_memory(err, (count + d) * sizeof *rows, "embeddings");
     for (uint32_t r = 0; r < range.count; r++) {
         uvk_tensor_to_f32(embedding, (uint64_t)ids[r] * d, d, rows + r * d);
-        if (!positions)
-            continue;
-        uvk_tensor_to_f32(positions, (range.first + r) * d, d, position);
-        for (size_t k = 0; k < d; k++)
-            rows[r * d + k] += position[k];
+        add_row(uvk_model_tensor(s->model, 0, UVK_POSITIONS), range.first + r, d, scratch, rows + r * d);
+        add_row(uvk_model_tensor(s->model, 0, UVK_SEGMENTS), 0, d, scratch, rows + r * d);
     }
-    uvk_status status = uvk_upload(s->ctx, uvk_session_z(s, 1), range.first, range.count, rows, err);
+    uvk_status status = uvk_upload(s->ctx, embedded(s), range.first, range.count, rows, err);
     free(rows);
-    return status;
+    return status ? status : finish_embedding(s, range, err);
 }
 
 /* The ids are kept: the token that follows a position is what its log probability is of. */
@@ -71,10 +102,13 @@ static uvk_status embed_text(uvk_session *s, const uvk_token *tokens, uint32_t n
 
 /* ---- Blocks ------------------------------------------------------------------------------------------------------------------ */
 
-static uvk_status norm(uvk_session *s, const uvk_tensor *x, uvk_range range, const uvk_tensor *weight, const uvk_tensor *bias, const uvk_tensor *stats, uvk_error *err)
+/* What attention or MLP read: *in is x normed or, post-norm, x itself. */
+static uvk_status enter_branch(uvk_session *s, const uvk_tensor *x, uvk_range range, const uvk_tensor *weight, const uvk_tensor *bias, const uvk_tensor *stats, const uvk_tensor **in,
+                               uvk_error *err)
 {
-    const uvk_arch *a = &s->model->arch;
-    return uvk_norm(s->ctx, a->norm, x, range, weight, uvk_present(bias), (float)a->norm_epsilon, &s->activations.normed, stats, err);
+    bool post = s->model->arch.post_norm;
+    *in = post ? x : &s->activations.normed;
+    return post ? UVK_OK : norm(s, x, range, weight, bias, *in, stats, err);
 }
 
 /* Queries, keys and values of the rows, normed and turned where the model does so. */
@@ -83,9 +117,10 @@ static uvk_status project(uvk_session *s, const uvk_attention_shape *shape, int 
     const uvk_block_weights *w = &s->weights[block - 1];
     const uvk_block_activations *a = &s->activations.blocks[block - 1];
     bool head_norm = s->model->arch.head_norm;
+    const uvk_tensor *x;
     uvk_status status;
-    if ((status = norm(s, &a->z, range, &w->norm1_weight, &w->norm1_bias, &a->norm1_stats, err)) ||
-        (status = uvk_linear(s->ctx, &s->activations.normed, range.first, range.count, &w->qkv, uvk_present(&w->qkv_bias), head_norm ? &a->raw : &a->qkv, range.first, false, err)))
+    if ((status = enter_branch(s, &a->z, range, &w->norm1_weight, &w->norm1_bias, &a->norm1_stats, &x, err)) ||
+        (status = uvk_linear(s->ctx, x, range.first, range.count, &w->qkv, uvk_present(&w->qkv_bias), head_norm ? &a->raw : &a->qkv, range.first, false, err)))
         return status;
     if (head_norm && (status = uvk_head_norm(s->ctx, shape, &a->raw, range, &w->query_norm, &w->key_norm, (float)s->model->arch.norm_epsilon, &a->qkv, &a->head_stats, err)))
         return status;
@@ -104,10 +139,11 @@ static uvk_status run_hidden(uvk_session *s, int block, uvk_range range, uvk_err
     const uvk_block_weights *w = &s->weights[block - 1];
     const uvk_block_activations *a = &s->activations.blocks[block - 1];
     const uvk_tensor *slope = slope_tensor(s, block);
+    const uvk_tensor *x;
     uvk_status status;
     s->activations.slope_block = range.first == 0 ? block : 0;
-    if ((status = norm(s, &a->middle, range, &w->norm2_weight, &w->norm2_bias, &a->norm2_stats, err)) ||
-        (status = uvk_linear(s->ctx, &s->activations.normed, range.first, range.count, &w->up, uvk_present(&w->up_bias), slope, range.first, false, err)))
+    if ((status = enter_branch(s, &a->middle, range, &w->norm2_weight, &w->norm2_bias, &a->norm2_stats, &x, err)) ||
+        (status = uvk_linear(s->ctx, x, range.first, range.count, &w->up, uvk_present(&w->up_bias), slope, range.first, false, err)))
         return status;
     return uvk_activate(s->ctx, s->model->arch.activation, slope, range, &s->activations.hidden, err);
 }
@@ -119,20 +155,30 @@ uvk_status uvk_session_slope(uvk_session *s, int block, const uvk_tensor **slope
     return at_hand ? UVK_OK : run_hidden(s, block, (uvk_range){0, s->tokens}, err);
 }
 
+/* y = x + w(out), post-norm with a norm behind it; sum keeps what enters that. */
+static uvk_status leave_branch(uvk_session *s, const uvk_tensor *x, const uvk_tensor *out, uvk_range range, const uvk_tensor *w, const uvk_tensor *bias, const uvk_tensor *sum,
+                               const uvk_tensor *y, uvk_error *err)
+{
+    const uvk_tensor *to = s->model->arch.post_norm ? sum : y;
+    uvk_status status = uvk_copy_record(s->ctx, x, range.first, to, range.first, range.count, err);
+    return status ? status : uvk_linear(s->ctx, out, range.first, range.count, w, uvk_present(bias), to, range.first, true, err);
+}
+
 static uvk_status forward_block(uvk_session *s, int block, uvk_range range, uvk_error *err)
 {
-    uvk_context *ctx = s->ctx;
     const uvk_block_weights *w = &s->weights[block - 1];
     const uvk_block_activations *a = &s->activations.blocks[block - 1];
     const uvk_tensor *z_out = uvk_session_z(s, block + 1);
+    bool post = s->model->arch.post_norm;
     uvk_attention_shape shape = uvk_arch_attention(&s->model->arch, block, range.first + range.count);
     uvk_status status;
-    if ((status = project(s, &shape, block, range, err)) || (status = uvk_attention(ctx, &shape, &a->qkv, range, &a->o, &a->attention_stats, err)) ||
-        (status = uvk_copy_record(ctx, &a->z, range.first, &a->middle, range.first, range.count, err)) ||
-        (status = uvk_linear(ctx, &a->o, range.first, range.count, &w->out, uvk_present(&w->out_bias), &a->middle, range.first, true, err)) ||
-        (status = run_hidden(s, block, range, err)) || (status = uvk_copy_record(ctx, &a->middle, range.first, z_out, range.first, range.count, err)))
+    if ((status = project(s, &shape, block, range, err)) || (status = uvk_attention(s->ctx, &shape, &a->qkv, range, &a->o, &a->attention_stats, err)) ||
+        (status = leave_branch(s, &a->z, &a->o, range, &w->out, &w->out_bias, &a->sum1, &a->middle, err)) ||
+        (post && (status = norm(s, &a->sum1, range, &w->norm1_weight, &w->norm1_bias, &a->middle, &a->norm1_stats, err))) ||
+        (status = run_hidden(s, block, range, err)) ||
+        (status = leave_branch(s, &a->middle, &s->activations.hidden, range, &w->down, &w->down_bias, &a->sum2, z_out, err)))
         return status;
-    return uvk_linear(ctx, &s->activations.hidden, range.first, range.count, &w->down, uvk_present(&w->down_bias), z_out, range.first, true, err);
+    return post ? norm(s, &a->sum2, range, &w->norm2_weight, &w->norm2_bias, z_out, &a->norm2_stats, err) : UVK_OK;
 }
 
 uvk_status uvk_forward_rows(uvk_session *s, uvk_range range, uvk_error *err)

@@ -16,7 +16,7 @@ static bool is_stop(const uvk_model *m, int32_t id)
 static uvk_status check_room(const uvk_session *s, const uvk_input *input, int n, int max_new, uvk_error *err)
 {
     const uvk_arch *a = &s->model->arch;
-    if (a->modality != UVK_TEXT || !a->causal)
+    if (!uvk_arch_predicts(a))
         return uvk_fail(err, UVK_USAGE, "%s: a %s model does not generate text", s->model->path, a->family);
     if (max_new < 1)
         return uvk_fail(err, UVK_USAGE, "%d new tokens cannot be generated (at least 1 can)", max_new);

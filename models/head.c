@@ -60,8 +60,8 @@ uvk_status uvk_head_load(uvk_session *s, uvk_error *err)
     const uvk_model *m = s->model;
     if (s->head)
         return UVK_OK;
-    if (m->arch.modality != UVK_TEXT)
-        return uvk_fail(err, UVK_USAGE, "%s: a vision model has no logits over a vocabulary", m->path);
+    if (!uvk_arch_predicts(&m->arch))
+        return uvk_fail(err, UVK_USAGE, "%s: a %s model has no logits over a vocabulary", m->path, m->arch.family);
     if (!uvk_model_tensor(m, 0, m->arch.tied ? UVK_TOKEN_EMBEDDING : UVK_HEAD_WEIGHT))
         return uvk_fail(err, UVK_BAD_INPUT, "%s: tensor %s is missing: this checkpoint has no output head, so it has no logits", m->path, m->family->tensors[UVK_HEAD_WEIGHT].name);
     uvk_head *h = calloc(1, sizeof *h);

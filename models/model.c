@@ -13,7 +13,10 @@ static uint64_t resolve(const uvk_arch *a, uvk_dim dim)
     switch (dim) {
     case UVK_DIM_WIDTH: return (uint64_t)a->width;
     case UVK_DIM_MLP: return (uint64_t)a->mlp_width;
-    case UVK_DIM_TOKENS: return (uint64_t)uvk_arch_tokens(a);
+    case UVK_DIM_GATE_AND_UP: return 2 * (uint64_t)a->mlp_width;
+    case UVK_DIM_POSITIONS: return (uint64_t)(a->special - a->registers) + (uint64_t)a->trained_rows * (uint64_t)a->trained_cols;
+    case UVK_DIM_REGISTERS: return (uint64_t)a->registers;
+    case UVK_DIM_SEGMENTS: return (uint64_t)a->segments;
     case UVK_DIM_CHANNELS: return (uint64_t)a->channels;
     case UVK_DIM_PATCH: return (uint64_t)a->patch;
     case UVK_DIM_QUERY: return (uint64_t)a->heads * (uint64_t)a->head_dim;
@@ -82,6 +85,7 @@ static bool is_present(const uvk_arch *a, const uvk_tensor_name *t)
     case UVK_WITH_OUT_BIAS: return a->out_bias;
     case UVK_WITH_MLP_BIAS: return a->mlp_bias;
     case UVK_WITH_HEAD_NORM: return a->head_norm;
+    case UVK_WITH_REGISTERS: return a->registers > 0;
     case UVK_FOR_LOGITS: return !a->tied;
     default: return true;
     }
@@ -89,13 +93,18 @@ static bool is_present(const uvk_arch *a, const uvk_tensor_name *t)
 
 static uvk_status find_tensor(uvk_model *m, const char *prefix, uvk_slot slot, int block, const uvk_tensor_view **out, uvk_error *err)
 {
-    const uvk_tensor_name *t = &m->family->tensors[slot];
+    const uvk_tensor_name *t = uvk_model_slot(m, slot);
     char name[256];
     *out = NULL;
     if (!t->name || !is_present(&m->arch, t))
         return UVK_OK;
     slot_name(name, sizeof name, t->unprefixed ? "" : prefix, t->name, block);
     *out = uvk_tensor_file_find(m->file, name);
+    if (!*out && t->old_name) {
+        char old_name[256];
+        slot_name(old_name, sizeof old_name, t->unprefixed ? "" : prefix, t->old_name, block);
+        *out = uvk_tensor_file_find(m->file, old_name);
+    }
     if (*out)
         return check_tensor(&m->arch, *out, t->shape, err);
     if (t->presence == UVK_FOR_LOGITS) /* explanations need none; whoever asks for logits is told */
@@ -109,7 +118,7 @@ static const char *find_prefix(const uvk_model *m)
     char name[256];
     uvk_slot known = m->arch.modality == UVK_VISION ? UVK_PATCH_WEIGHT : UVK_TOKEN_EMBEDDING;
     for (const char *const *prefix = m->family->prefixes; *prefix; prefix++) {
-        slot_name(name, sizeof name, *prefix, m->family->tensors[known].name, 0);
+        slot_name(name, sizeof name, *prefix, uvk_model_slot(m, known)->name, 0);
         if (uvk_tensor_file_find(m->file, name))
             return *prefix;
     }
@@ -131,9 +140,14 @@ static uvk_status find_tensors(uvk_model *m, uvk_error *err)
     return status;
 }
 
+const uvk_tensor_name *uvk_model_slot(const uvk_model *m, uvk_slot slot)
+{
+    return uvk_family_tensor(m->family, &m->arch, slot);
+}
+
 void uvk_model_slot_size(const uvk_model *m, uvk_slot slot, uint64_t *rows, uint64_t *cols)
 {
-    const uvk_tensor_name *t = &m->family->tensors[slot];
+    const uvk_tensor_name *t = uvk_model_slot(m, slot);
     *rows = *cols = 0;
     if (!uvk_model_tensor(m, 0, slot))
         return;
@@ -247,16 +261,32 @@ static uvk_status load_text(uvk_model *m, uvk_error *err)
     return uvk_stop_ids_load(m->path, m->arch.vocabulary, m->stop_ids, UVK_MAX_STOP_IDS, &m->n_stop_ids, err);
 }
 
-static uvk_status load_vision(uvk_model *m, uvk_error *err)
+/* Images come in the size that is asked for, or that the preprocessor makes where the family takes any. */
+static uvk_status load_vision(uvk_model *m, int height, int width, uvk_error *err)
 {
-    return uvk_preprocess_load(m->path, m->arch.image_height, m->arch.image_width, &m->preprocess, err);
+    uvk_arch *a = &m->arch;
+    uvk_status status = uvk_preprocess_load(m->path, a->image_height, a->image_width, &m->preprocess, err);
+    if (status)
+        return status;
+    if (height) {
+        uvk_preprocess_resize(&m->preprocess, height, width);
+        return uvk_arch_resize(a, height, width, err);
+    }
+    return m->family->any_size && uvk_preprocess_fixed_size(&m->preprocess, &width, &height) ? uvk_arch_resize(a, height, width, err) : UVK_OK;
 }
 
-static uvk_status load(uvk_model *m, uvk_error *err)
+static uvk_status load_content(uvk_model *m, int height, int width, uvk_error *err)
+{
+    if (m->arch.modality == UVK_VISION)
+        return load_vision(m, height, width, err);
+    return height ? uvk_arch_resize(&m->arch, height, width, err) : load_text(m, err);
+}
+
+static uvk_status load(uvk_model *m, int height, int width, uvk_error *err)
 {
     uvk_status status;
     if ((status = uvk_arch_load(m->path, &m->arch, &m->family, err)) || (status = uvk_tensor_file_open(m->path, &m->file, err)) || (status = find_tensors(m, err)) ||
-        (status = m->arch.modality == UVK_VISION ? load_vision(m, err) : load_text(m, err)) || (status = take_stock(m, err)))
+        (status = load_content(m, height, width, err)) || (status = take_stock(m, err)))
         return status;
     m->resolved = realpath(m->path, NULL); /* "--model ." has a name too */
     fill_info(m);
@@ -265,12 +295,17 @@ static uvk_status load(uvk_model *m, uvk_error *err)
 
 uvk_status uvk_model_load(const char *dir, uvk_model **out, uvk_error *err)
 {
+    return uvk_model_load_sized(dir, 0, 0, out, err);
+}
+
+uvk_status uvk_model_load_sized(const char *dir, int height, int width, uvk_model **out, uvk_error *err)
+{
     uvk_model *m = calloc(1, sizeof *m);
     if (!m || !(m->path = strdup(dir))) {
         free(m);
         return uvk_fail_memory(err, sizeof *m, "a model");
     }
-    uvk_status status = load(m, err);
+    uvk_status status = load(m, height, width, err);
     if (status) {
         uvk_model_free(m);
         return status;

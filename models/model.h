@@ -25,6 +25,9 @@ struct uvk_model {
     const char **unused;
 };
 
+/* What a slot's tensor is called and how it lies in the file. */
+const uvk_tensor_name *uvk_model_slot(const uvk_model *model, uvk_slot slot);
+
 /* Rows (outputs) and columns (inputs) of a slot's matrix as the forward pass uses it; a vector has one row. Zeros when the model has
  * no such tensor. */
 void uvk_model_slot_size(const uvk_model *model, uvk_slot slot, uint64_t *rows, uint64_t *cols);

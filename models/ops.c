@@ -118,7 +118,7 @@ uvk_status uvk_norm_backward(uvk_context *ctx, uvk_norm_kind kind, const uvk_ten
     struct { uint32_t width, rows_in, rows_out; } push = {(uint32_t)x->cols, in.rows, out.rows};
     uvk_dispatch d = {
         .kernel = UVK_NORM_BACKWARD,
-        .constants = {kind == UVK_RMS_NORM},
+        .constants = {kind},
         .bindings = {whole(dy), whole(x), whole(stats), whole(weight), whole(g_in), whole(g_out), whole(in.first), whole(out.first)},
         .push = &push,
         .push_size = sizeof push,

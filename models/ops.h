@@ -7,8 +7,8 @@
 /* The numbers are those of shaders/activation.comp. */
 typedef enum uvk_activation { UVK_GELU, UVK_GELU_TANH, UVK_QUICK_GELU, UVK_SILU, UVK_RELU } uvk_activation;
 
-/* LayerNorm, (x - mean) / std weight + bias, or RMSNorm, x / rms weight. */
-typedef enum uvk_norm_kind { UVK_LAYER_NORM, UVK_RMS_NORM } uvk_norm_kind;
+/* LayerNorm, (x - mean) / std weight + bias; RMSNorm, x / rms weight; or none, of which there is only a gradient. */
+typedef enum uvk_norm_kind { UVK_LAYER_NORM, UVK_RMS_NORM, UVK_IDENTITY } uvk_norm_kind;
 
 enum { UVK_NO_WINDOW = -1 }; /* as uint32_t: farther than any sequence */
 
@@ -44,8 +44,8 @@ uvk_status uvk_linear_backward(uvk_context *ctx, const uvk_tensor *dy, uint64_t 
 /* y[n,d] and stats[n,2] (mean, or 0, and 1/std, or 1/rms) of x[n,d], in the rows of range. bias may be NULL. */
 uvk_status uvk_norm(uvk_context *ctx, uvk_norm_kind kind, const uvk_tensor *x, uvk_range range, const uvk_tensor *weight, const uvk_tensor *bias, float epsilon,
                     const uvk_tensor *y, const uvk_tensor *stats, uvk_error *err);
-/* g_out[T,out.rows,d] = g_in (where its window reaches) + the gradient of dy[T,out.rows,d] through the norm of x. g_out may be
- * g_in when the windows are the same. */
+/* g_out[T,out.rows,d] = g_in (where its window reaches) + the gradient of dy[T,out.rows,d] through the norm of x. g_out may be g_in
+ * when the windows are the same, and dy. Of UVK_IDENTITY, x, stats and weight are not read. */
 uvk_status uvk_norm_backward(uvk_context *ctx, uvk_norm_kind kind, const uvk_tensor *dy, const uvk_tensor *x, const uvk_tensor *stats, const uvk_tensor *weight, uint32_t targets,
                              const uvk_tensor *g_in, uvk_window in, const uvk_tensor *g_out, uvk_window out, uvk_error *err);
 

@@ -55,6 +55,38 @@ void uvk_preprocess_size(const uvk_preprocess *p, int photo_width, int photo_hei
     *height = result.height;
 }
 
+static int scaled(int side, double by)
+{
+    double result = ceil(side * by);
+    return result < UVK_MAX_SIDE ? (int)result : UVK_MAX_SIDE;
+}
+
+void uvk_preprocess_resize(uvk_preprocess *p, int height, int width)
+{
+    double by_height = p->center_crop ? (double)height / p->crop_height : 1, by_width = p->center_crop ? (double)width / p->crop_width : 1;
+    if (!p->center_crop || !p->resize) {
+        p->resize = true;
+        p->center_crop = false;
+        p->shortest_edge = p->longest_edge = 0;
+        p->resize_height = height;
+        p->resize_width = width;
+        return;
+    }
+    p->shortest_edge = scaled(p->shortest_edge, fmax(by_height, by_width));
+    p->longest_edge = scaled(p->longest_edge, fmax(by_height, by_width));
+    p->resize_height = scaled(p->resize_height, by_height);
+    p->resize_width = scaled(p->resize_width, by_width);
+    p->crop_height = height;
+    p->crop_width = width;
+}
+
+bool uvk_preprocess_fixed_size(const uvk_preprocess *p, int *width, int *height)
+{
+    *width = p->center_crop ? p->crop_width : p->resize_width;
+    *height = p->center_crop ? p->crop_height : p->resize_height;
+    return p->center_crop || (p->resize && p->shortest_edge == 0);
+}
+
 /* ---- Pixels -------------------------------------------------------------------------------------------------------------- */
 
 /* Every value that a byte can become. Rescaling is done in double and rounded to float32, normalising in float32. */

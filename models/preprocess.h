@@ -25,6 +25,12 @@ typedef struct uvk_preprocess {
  * outside 1..16384, std 0, another image processor: UVK_BAD_INPUT. */
 uvk_status uvk_preprocess_load(const char *dir, int height, int width, uvk_preprocess *out, uvk_error *err);
 
+/* Makes the result height x width: the crop where there is one, its resize scaled along so that the crop still fits inside, else the
+ * resize. */
+void uvk_preprocess_resize(uvk_preprocess *p, int height, int width);
+/* The size of the result when it is the same for all photos. */
+bool uvk_preprocess_fixed_size(const uvk_preprocess *p, int *width, int *height);
+
 /* Where the result stands in the photo: photo = result * scale + offset, in pixels, x and y. */
 typedef struct uvk_geometry {
     double scale_x, scale_y, offset_x, offset_y;

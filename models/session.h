@@ -7,13 +7,13 @@
 
 /* What a model does not have, has no rows. */
 typedef struct uvk_block_weights {
-    uvk_tensor norm1_weight, norm1_bias;   /* [1, d] */
+    uvk_tensor norm1_weight, norm1_bias;   /* [1, d]; post-norm: behind the attention */
     uvk_tensor qkv, qkv_bias;              /* [qkv, d]: query, key, value one below the other */
     uvk_tensor query_norm, key_norm;       /* [1, head_dim] */
-    uvk_tensor out, out_bias;              /* [d, H head_dim] */
-    uvk_tensor norm2_weight, norm2_bias;
+    uvk_tensor out, out_bias;              /* [d, H head_dim], layer scale folded in */
+    uvk_tensor norm2_weight, norm2_bias;   /* post-norm: behind the MLP */
     uvk_tensor up, up_bias;                /* [m, d]; gated [2m, d]: the gate above */
-    uvk_tensor down, down_bias;            /* [d, m] */
+    uvk_tensor down, down_bias;            /* [d, m], layer scale folded in */
 } uvk_block_weights;
 
 /* Kept from the forward pass; everything else is rebuilt. */
@@ -24,6 +24,7 @@ typedef struct uvk_block_activations {
     uvk_tensor qkv;             /* [n, qkv]; with those of the tokens before, what a new token attends to */
     uvk_tensor attention_stats; /* [n, 2H] */
     uvk_tensor o;               /* [n, H head_dim] attention output before its projection */
+    uvk_tensor sum1, sum2;      /* [n, d] what leaves attention and MLP before the norm behind them; post-norm only */
     uvk_tensor middle;          /* [n, d] between attention and MLP */
     uvk_tensor norm2_stats;     /* [n, 2] */
     uvk_tensor slope;           /* [n, m or 2m] derivatives of the hidden layer */
@@ -51,6 +52,7 @@ struct uvk_session {
     uvk_block_weights *weights;            /* [layers] */
     uvk_tensor embedding;                  /* vision, [n, d]: positions, plus the special tokens in their rows */
     uvk_tensor patch_weight, patch_bias;   /* vision, [d, 3 p p] */
+    uvk_tensor embedding_norm_weight, embedding_norm_bias; /* [1, d] */
     uvk_head *head;                        /* NULL until logits are wanted */
 
     uvk_activations activations;

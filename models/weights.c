@@ -1,8 +1,10 @@
 /* Weights from disk to device, as float32. */
+#include "positions.h"
 #include "session.h"
 
 #include <stddef.h>
 #include <stdlib.h>
+#include <string.h>
 
 /* A tensor of uvk_block_weights and the slots that stand in it one below the other. */
 typedef struct stack {
@@ -32,7 +34,7 @@ static uvk_tensor *stack_tensor(uvk_block_weights *b, const stack *st)
 
 static bool is_vector(const uvk_model *m, uvk_slot slot)
 {
-    return m->family->tensors[slot].shape[1] == UVK_DIM_END;
+    return uvk_model_slot(m, slot)->shape[1] == UVK_DIM_END;
 }
 
 /* Matrices are stacked by rows; vectors are one row, one beside the other. */
@@ -56,11 +58,16 @@ uvk_status uvk_weights_declare(uvk_session *s, uvk_error *err)
     uint64_t d = (uint64_t)a->width, patch = (uint64_t)a->channels * (uint64_t)a->patch * (uint64_t)a->patch;
     uvk_pool *p = s->weights_pool;
     uvk_status status = UVK_OK;
-    if (a->modality == UVK_VISION &&
-        ((status = uvk_pool_add(p, &s->embedding, (uint64_t)uvk_arch_tokens(a), d, true, err)) || (status = uvk_pool_add(p, &s->patch_weight, d, patch, false, err)) ||
-         (status = uvk_pool_add(p, &s->patch_bias, 1, d, true, err))))
-        return status;
-    for (int block = 0; block < a->layers; block++)
+    const struct { uvk_tensor *tensor; uint64_t rows, cols; bool there, whole; } outside[] = {
+        {&s->embedding, (uint64_t)uvk_arch_tokens(a), d, a->modality == UVK_VISION, true}, {&s->patch_weight, d, patch, a->modality == UVK_VISION, false},
+        {&s->patch_bias, 1, d, uvk_model_tensor(s->model, 0, UVK_PATCH_BIAS) != NULL, true},
+        {&s->embedding_norm_weight, 1, d, uvk_model_tensor(s->model, 0, UVK_EMBEDDING_NORM_WEIGHT) != NULL, true},
+        {&s->embedding_norm_bias, 1, d, uvk_model_tensor(s->model, 0, UVK_EMBEDDING_NORM_BIAS) != NULL, true},
+    };
+    for (size_t i = 0; i < sizeof outside / sizeof *outside && status == UVK_OK; i++)
+        if (outside[i].there)
+            status = uvk_pool_add(p, outside[i].tensor, outside[i].rows, outside[i].cols, outside[i].whole, err);
+    for (int block = 0; block < a->layers && status == UVK_OK; block++)
         for (int i = 0; i < STACKS && status == UVK_OK; i++) {
             uint64_t rows, cols;
             stack_size(s->model, stacks[i].slots, stacks[i].n, &rows, &cols);
@@ -85,12 +92,27 @@ static void read_transposed(const uvk_tensor_view *view, uint64_t first, uint64_
     }
 }
 
+/* Layer scale: output row `first` + r of a matrix, or element of a vector, times its factor. */
+static void multiply_outputs(const uvk_tensor_view *factors, bool vector, uint64_t first, uint64_t n, uint64_t cols, float *piece)
+{
+    float factor;
+    for (uint64_t r = 0; r < n; r++) {
+        uvk_tensor_to_f32(factors, vector ? (first + r) * cols : first + r, 1, &factor);
+        for (uint64_t k = 0; k < cols; k++) {
+            if (vector && k > 0)
+                uvk_tensor_to_f32(factors, (first + r) * cols + k, 1, &factor);
+            piece[r * cols + k] *= factor;
+        }
+    }
+}
+
 /* One slot to rows to_row... of a tensor as wide as the slot's matrix. */
 static uvk_status upload_slot(uvk_session *s, int block, uvk_slot slot, const uvk_tensor *to, uint64_t to_row, uint64_t rows, uvk_error *err)
 {
     const uvk_tensor_view *view = uvk_model_tensor(s->model, block, slot);
-    const uvk_tensor_name *name = &s->model->family->tensors[slot];
+    const uvk_tensor_name *name = uvk_model_slot(s->model, slot);
     uint64_t cols = to->cols, step = PIECE / cols > 0 ? PIECE / cols : 1, skipped = (uint64_t)name->part * rows;
+    const uvk_tensor_view *factors = name->scale ? uvk_model_tensor(s->model, block, name->scale) : NULL;
     size_t bytes = (size_t)(step * cols + step) * sizeof(float);
     float *piece = malloc(bytes);
     if (!piece)
@@ -102,6 +124,8 @@ static uvk_status upload_slot(uvk_session *s, int block, uvk_slot slot, const uv
             read_transposed(view, skipped + r, n, cols, piece + step * cols, piece);
         else
             uvk_tensor_to_f32(view, (skipped + r) * cols, n * cols, piece);
+        if (factors)
+            multiply_outputs(factors, is_vector(s->model, slot), r, n, cols, piece);
         status = uvk_upload(s->ctx, to, to_row + r, n, piece, err);
     }
     free(piece);
@@ -126,39 +150,70 @@ uvk_status uvk_weights_upload_stack(uvk_session *s, int block, const uvk_slot *s
     return status;
 }
 
-/* Position embeddings, with the special tokens' own embeddings added in their rows. */
-static uvk_status upload_embedding(uvk_session *s, uvk_error *err)
+static void add_row(const uvk_model *m, uvk_slot slot, size_t d, float *scratch, float *row)
 {
-    const uvk_arch *a = &s->model->arch;
-    size_t d = (size_t)a->width;
-    uvk_status status = upload_slot(s, 0, UVK_POSITIONS, &s->embedding, 0, (uint64_t)uvk_arch_tokens(a), err);
-    const uvk_tensor_view *cls = uvk_model_tensor(s->model, 0, UVK_CLS);
-    if (status || !cls)
-        return status;
-    float *row = malloc(2 * d * sizeof *row);
-    if (!row)
-        return uvk_fail_memory(err, 2 * d * sizeof *row, "an embedding");
-    uvk_tensor_to_f32(cls, 0, d, row);
-    uvk_tensor_to_f32(uvk_model_tensor(s->model, 0, UVK_POSITIONS), 0, d, row + d);
+    uvk_tensor_to_f32(uvk_model_tensor(m, 0, slot), 0, d, scratch);
     for (size_t k = 0; k < d; k++)
-        row[k] += row[d + k];
-    status = uvk_upload(s->ctx, &s->embedding, 0, 1, row, err);
-    free(row);
+        row[k] += scratch[k];
+}
+
+/* Position embeddings, those of the patches fitted to the image's grid, with the special tokens' own embeddings added in their rows.
+ * Registers come last of these and have no position. trained holds the grid of the file and one row. */
+static uvk_status fill_embedding(const uvk_model *m, float *trained, float *out, uvk_error *err)
+{
+    const uvk_arch *a = &m->arch;
+    const uvk_tensor_view *positions = uvk_model_tensor(m, 0, UVK_POSITIONS);
+    uvk_grid from = {a->trained_rows, a->trained_cols}, to = {uvk_arch_grid_rows(a), uvk_arch_grid_cols(a)};
+    size_t d = (size_t)a->width, placed = (size_t)(a->special - a->registers), patches = (size_t)from.rows * (size_t)from.cols;
+    float *grid = out + (size_t)a->special * d, *row = trained + patches * d;
+    uvk_status status = UVK_OK;
+    uvk_tensor_to_f32(positions, 0, placed * d, out);
+    uvk_tensor_to_f32(positions, placed * d, patches * d, trained);
+    if (from.rows == to.rows && from.cols == to.cols)
+        memcpy(grid, trained, patches * d * sizeof *grid);
+    else
+        status = uvk_positions_fit(trained, from, d, m->family->interpolation, to, grid, err);
+    if (uvk_model_tensor(m, 0, UVK_CLS))
+        add_row(m, UVK_CLS, d, row, out);
+    if (uvk_model_tensor(m, 0, UVK_DISTILLATION))
+        add_row(m, UVK_DISTILLATION, d, row, out + d);
+    if (a->registers)
+        uvk_tensor_to_f32(uvk_model_tensor(m, 0, UVK_REGISTERS), 0, (size_t)a->registers * d, out + placed * d);
     return status;
 }
 
-static uvk_status upload_vision(uvk_session *s, uvk_error *err)
+static uvk_status upload_embedding(uvk_session *s, uvk_error *err)
 {
-    uvk_status status = upload_embedding(s, err);
+    const uvk_arch *a = &s->model->arch;
+    size_t d = (size_t)a->width, n = (size_t)uvk_arch_tokens(a) * d, trained = ((size_t)a->trained_rows * (size_t)a->trained_cols + 1) * d;
+    float *rows = malloc((n + trained) * sizeof *rows);
+    if (!rows)
+        return uvk_fail_memory(err, (n + trained) * sizeof *rows, "position embeddings");
+    uvk_status status = fill_embedding(s->model, rows + n, rows, err);
     if (status == UVK_OK)
-        status = upload_slot(s, 0, UVK_PATCH_WEIGHT, &s->patch_weight, 0, s->patch_weight.rows, err);
-    return status ? status : upload_slot(s, 0, UVK_PATCH_BIAS, &s->patch_bias, 0, 1, err);
+        status = uvk_upload(s->ctx, &s->embedding, 0, s->embedding.rows, rows, err);
+    free(rows);
+    return status;
+}
+
+/* Those of the tensors outside the blocks that a forward pass needs. */
+static uvk_status upload_outside(uvk_session *s, uvk_error *err)
+{
+    const struct { uvk_slot slot; const uvk_tensor *to; } list[] = {
+        {UVK_PATCH_WEIGHT, &s->patch_weight}, {UVK_PATCH_BIAS, &s->patch_bias},
+        {UVK_EMBEDDING_NORM_WEIGHT, &s->embedding_norm_weight}, {UVK_EMBEDDING_NORM_BIAS, &s->embedding_norm_bias},
+    };
+    uvk_status status = uvk_present(&s->embedding) ? upload_embedding(s, err) : UVK_OK;
+    for (size_t i = 0; i < sizeof list / sizeof *list && status == UVK_OK; i++)
+        if (uvk_present(list[i].to))
+            status = upload_slot(s, 0, list[i].slot, list[i].to, 0, list[i].to->rows, err);
+    return status;
 }
 
 uvk_status uvk_weights_upload(uvk_session *s, uvk_error *err)
 {
-    uvk_status status = s->model->arch.modality == UVK_VISION ? upload_vision(s, err) : UVK_OK;
-    for (int block = 0; block < s->model->arch.layers; block++)
+    uvk_status status = upload_outside(s, err);
+    for (int block = 0; block < s->model->arch.layers && status == UVK_OK; block++)
         for (int i = 0; i < STACKS && status == UVK_OK; i++) {
             const uvk_tensor *to = stack_tensor(&s->weights[block], &stacks[i]);
             if (uvk_present(to))

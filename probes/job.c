@@ -18,7 +18,7 @@ static uvk_status check_scalar(const uvk_job *job, const uvk_arch *arch, uvk_err
         return check_learned(job, arch, err);
     if (job->scalar != UVK_LOGPROB)
         return UVK_OK;
-    if (arch->modality != UVK_TEXT)
+    if (!uvk_arch_predicts(arch))
         return uvk_fail(err, UVK_USAGE, "the scalar logprob is for language models (this is a %s model)", arch->family);
     if (job->layer != arch->layers + 1)
         return uvk_fail(err, UVK_USAGE, "the scalar logprob stands at the last layer only (%d, not %d)", arch->layers + 1, job->layer);

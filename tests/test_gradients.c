@@ -12,7 +12,7 @@
 #include "reference.h"
 #include "rig.h"
 
-enum { TEXTS = 6 };
+enum { TEXTS = 7, IMAGES = 2 };
 
 /* ---- Hidden states ---------------------------------------------------------------------------------------------------- */
 
@@ -78,7 +78,21 @@ static void list_texts(fixture_spec specs[TEXTS])
     s->bias = true;
     s = &specs[n++];
     *s = fixture_text("llama", 1, 7, 1, 1, 2, 3, 1);
+    s = &specs[n++];
+    *s = fixture_text("bert", 3, 30, 3, 3, 10, 41, 9);
+    s->act = "gelu";
     assert_int_equal(n, TEXTS);
+}
+
+/* Vision models that are built otherwise than ViT. The width of a SwiGLU is a multiple of 8. */
+static void list_images(fixture_spec specs[IMAGES])
+{
+    specs[0] = fixture_shape(3, 27, 3, 24, 4, 12);
+    specs[0].family = "dinov2_with_registers";
+    specs[0].act = "silu";
+    specs[1] = fixture_shape(3, 30, 2, 43, 3, 9);
+    specs[1].family = "clip_vision_model";
+    specs[1].act = "quick_gelu";
 }
 
 static void test_hidden_of_odd_shapes(void **state)
@@ -93,6 +107,10 @@ static void test_hidden_of_odd_shapes(void **state)
     list_texts(texts);
     for (int i = 0; i < TEXTS; i++)
         expect_all_hidden(&texts[i]);
+    fixture_spec images[IMAGES];
+    list_images(images);
+    for (int i = 0; i < IMAGES; i++)
+        expect_all_hidden(&images[i]);
 }
 
 /* The files say the same in every form that they come in. */
@@ -281,7 +299,7 @@ static int expect_all_gradients(const fixture_spec *spec)
         for (int c = 0; c < 20; c++) {
             const uvk_explain_params params = {.layer = layer, .scalar = c < 8 ? UVK_SUM : c < 16 ? UVK_ENERGY : UVK_LOGPROB,
                                                .normalize = c < 16 && c / 4 % 2 ? UVK_NO_NORM : UVK_NORM, .targets = &targets[c % 4], .n_targets = 1};
-            if (params.scalar != UVK_LOGPROB || (layer == spec->layers + 1 && fixture_traits_of(spec).text))
+            if (params.scalar != UVK_LOGPROB || (layer == spec->layers + 1 && fixture_traits_of(spec).causal))
                 compared += expect_gradients(&r, &d, ref, &params);
         }
     free_differences(&d);
@@ -298,6 +316,15 @@ static void test_gradients(void **state)
     const fixture_spec specs[] = {fixture_shape(3, 33, 3, 50, 4, 16), fixture_shape(2, 40, 5, 37, 3, 9),
                                   fixture_shape(1, 24, 3, 40, 5, 25), fixture_shape(4, 15, 3, 31, 2, 4)};
     for (size_t i = 0; i < sizeof specs / sizeof *specs; i++)
+        assert_true(expect_all_gradients(&specs[i]) >= 200);
+}
+
+static void test_gradients_of_images(void **state)
+{
+    (void)state;
+    fixture_spec specs[IMAGES];
+    list_images(specs);
+    for (int i = 0; i < IMAGES; i++)
         assert_true(expect_all_gradients(&specs[i]) >= 200);
 }
 
@@ -386,6 +413,7 @@ int main(void)
         cmocka_unit_test(test_hidden_of_odd_shapes),
         cmocka_unit_test(test_hidden_of_every_file_form),
         cmocka_unit_test(test_gradients),
+        cmocka_unit_test(test_gradients_of_images),
         cmocka_unit_test(test_gradients_of_texts),
         cmocka_unit_test(test_every_activation),
         cmocka_unit_test(test_planted_gradient_is_rejected),

@@ -95,7 +95,7 @@ static void expect_rows(const rig *r, const brute_force *brute, const brute_row 
 static void expect_product(const rig *r, const brute_force *brute, int layer, int first, double *expected)
 {
     const fixture_spec *const spec = &r->fixture->spec;
-    const bool logits = fixture_traits_of(spec).text && layer == spec->layers + 1;
+    const bool logits = fixture_traits_of(spec).causal && layer == spec->layers + 1;
     for (int scalar = REFERENCE_SUM; scalar <= (logits ? REFERENCE_LOGPROB : REFERENCE_ENERGY); scalar++)
         for (int c = 0; c < (first == 1 && scalar != REFERENCE_LOGPROB ? 4 : 2); c++) {
             const brute_row what = {.scalar = scalar, .layer = layer, .first_block = first, .formula = c % 2, .normalized = c < 2};

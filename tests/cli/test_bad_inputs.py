@@ -49,6 +49,25 @@ class BadModel(BadTest):
         os.remove(self.path("model", "model.safetensors"))
         self.refuse_model("model")
 
+    def test_other_families_are_refused_with_advice(self):
+        for name, advice in (("roberta", "take a bert checkpoint"), ("swin", "dinov2 checkpoint"), ("mt5", "t5 checkpoint"), ("unheard-of", "supported: vit, deit,")):
+            self.edit_config(model_type=name)
+            self.refuse_model(f"model_type {name} is not supported")
+            self.refuse_model(advice)
+
+    def test_quantized_config(self):
+        self.edit_config(quantization_config={"bits": 4})
+        self.refuse_model("a quantized checkpoint")
+
+    def test_configs_of_other_libraries(self):
+        for key, advice in (("pretrained_cfg", "timm's"), ("model_cfg", "open_clip's"), ("peft_type", "merge_and_unload")):
+            self.write("model/config.json", json.dumps({key: {}}))
+            self.refuse_model(advice)
+
+    def test_clip_without_its_vision_tower(self):
+        self.edit_config(model_type="clip")
+        self.refuse_model("no vision_config")
+
     def test_truncated_weights(self):
         data = contents(self.path("model", "model.safetensors"))
         for size in (0, 7, 8, 100, len(data) - 1):

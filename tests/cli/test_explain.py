@@ -55,6 +55,14 @@ class Database(ExplainTest):
             for found, expected in zip(box, (column * 10, row * 20 / 3, column * 10 + 10, row * 20 / 3 + 20 / 3)):
                 self.assertAlmostEqual(found, expected, places=4)
 
+    def test_image_size(self):
+        self.explain("photo.png", "--db", "r.db", "--image-size", "8x20", "--tokens", "cls", "--out", "rows.npy")
+        self.assertEqual(read_npy(self.path("rows.npy"))[0], (1, 11))
+        self.assertEqual(self.rows("r.db", "SELECT max(grid_row), max(grid_col), max(x1), max(y1) FROM token"), [(1, 4, 30, 20)])
+        self.assertIn('"image_size":[8,20]', self.rows("r.db", "SELECT params FROM run")[0][0])
+        for size, says in (("3", "not possible"), ("8x", "HEIGHTxWIDTH"), ("0x8", "HEIGHTxWIDTH"), ("99999", "not possible")):
+            self.refused(2, "explain", "--model", "model", "photo.png", "--image-size", size, says=says)
+
     def test_maps(self):
         self.explain("photo.png", "--db", "r.db", "--out", "rows.npy")
         shape, values = read_npy(self.path("rows.npy"))

@@ -41,6 +41,24 @@ TEXT_MODELS = [
                                           "layer_types": ["full_attention", "sliding_attention", "full_attention", "sliding_attention"]}),
     ("qwen3", 3, 44, 4, 2, 50, "bfloat16", {"rope_parameters": {"rope_type": "linear", "rope_theta": 1e4, "factor": 2.0}}),
 ]
+# family, layers, width, heads, tokens or trained image size, patch, input size (None: the trained one), dtype, and what its config.json says
+# beside that. The whole model of CLIP and SigLIP is made around the vision tower.
+FAMILY_MODELS = [
+    ("deit", 3, 30, 3, 20, 4, None, "float16", {}),
+    ("deit", 2, 24, 3, 12, 4, (20, 16), "float32", {}),
+    ("vit", 2, 28, 4, 12, 4, (9, 21), "float32", {}),
+    ("dinov2", 3, 36, 3, 20, 4, None, "bfloat16", {}),
+    ("dinov2", 4, 33, 3, 16, 4, (24, 24), "float32", {"use_swiglu_ffn": True}),
+    ("dinov2", 3, 40, 5, 16, 4, (12, 29), "float16", {"use_swiglu_ffn": True}),
+    ("dinov2_with_registers", 3, 36, 4, 16, 4, None, "float32", {"use_swiglu_ffn": True}),
+    ("dinov2_with_registers", 3, 30, 3, 20, 4, (12, 30), "bfloat16", {}),
+    ("clip", 4, 45, 5, 20, 5, None, "float32", {}),
+    ("clip", 2, 32, 4, 12, 4, (16, 10), "bfloat16", {"whole": True}),
+    ("siglip", 3, 34, 2, 21, 5, None, "float16", {}),
+    ("siglip", 2, 32, 4, 12, 4, (16, 24), "float32", {"whole": True}),
+    ("bert", 4, 42, 3, 29, 0, None, "float32", {}),
+    ("bert", 3, 40, 5, 41, 0, None, "bfloat16", {"hidden_act": "gelu_new", "type_vocab_size": 3}),
+]
 SCALARS, TEXT_SCALARS, ORDERS = ("sum", "energy"), ("sum", "energy", "logprob"), ("rollout", "formula")
 TRAINED = "models/vit-tiny-patch16-224"
 TRAINED_TOKENS = [0, 1, 50, 98, 141, 196]
@@ -132,6 +150,60 @@ class Preparation:
                     self.add(rows, kind="text", model=model, family=family, input=f"{model}/input.npy", layer=layer, tokens=wanted, scalar=scalar, order=order,
                              torch_error=relative_error(rows.tolist(), rough.tolist(), wanted))
 
+    def make_family(self, path, index, family, layers, width, heads, size, patch, dtype, extra):
+        shape = ["--layers", layers, "--dim", width, "--heads", heads, "--seed", index, "--dtype", dtype, *(["--shard", "60KB"] if dtype == "bfloat16" else [])]
+        shape += ["--image", size, "--patch", patch] if patch else ["--tokens", size]
+        whole = extra.pop("whole", False)
+        self.reference_tool("hf_oracle.py", "make", family, path, *shape, "--extra", json.dumps(extra))
+        if whole:
+            self.make_whole(path, family, dtype)
+
+    def make_whole(self, path, family, dtype):
+        """Puts the vision tower in `path` into a whole model with a text tower, in its place."""
+        import transformers
+        tower = transformers.AutoModel.from_pretrained(path, dtype=torch.float32)
+        text = dict(hidden_size=16, intermediate_size=20, num_hidden_layers=1, num_attention_heads=2, vocab_size=40, max_position_embeddings=8)
+        kind = {"clip": transformers.CLIPModel, "siglip": transformers.SiglipModel}[family]
+        whole = kind(kind.config_class(text_config=text, vision_config=tower.config.to_dict()))
+        weights = tower.state_dict()
+        for name, tensor in whole.vision_model.state_dict().items():
+            tensor.copy_(weights[name if name in weights else "vision_model." + name])
+        os.remove(os.path.join(path, "model.safetensors")) if os.path.exists(os.path.join(path, "model.safetensors")) else None
+        whole.to(getattr(torch, dtype)).save_pretrained(path)
+
+    def run_family(self, path, source, double, interpolate):
+        """hf_oracle.Run, which knows nothing of interpolated positions."""
+        head = hf_oracle.head
+        class Interpolating:
+            def __init__(self, kind):
+                self.kind = kind
+            def from_pretrained(self, *arguments, **keywords):
+                model = head(self.kind).from_pretrained(*arguments, **keywords)
+                forward = model.forward
+                model.forward = lambda **inputs: forward(interpolate_pos_encoding=True, **inputs)
+                return model
+        hf_oracle.head = Interpolating if interpolate else head
+        try:
+            return hf_oracle.Run(path, source, double)
+        finally:
+            hf_oracle.head = head
+
+    def family_model(self, index, family, layers, width, heads, size, patch, shape, dtype, extra):
+        model = f"family{index}"
+        path, source = os.path.join(self.work, model), os.path.join(self.work, model, "input.npy")
+        self.make_family(path, index, family, layers, width, heads, size, patch, dtype, dict(extra))
+        if shape:
+            np.save(source, np.random.default_rng(index).standard_normal((3, *shape)).astype(np.float32))
+        exact, single = (self.run_family(path, source, double, shape and not family.startswith("dinov2")) for double in (True, False))
+        about = dict(model=model, family=family, input=f"{model}/input.npy", flags=["--image-size", "%dx%d" % shape] if shape else [])
+        np.save(os.path.join(path, "hidden.npy"), np.ascontiguousarray(np.concatenate([z.detach().numpy() for z in exact.z])))
+        self.cases.append(dict(kind="hidden", hidden=f"{model}/hidden.npy", layers=layers, **about))
+        wanted = some_tokens(exact.z[0].shape[0])
+        for layer in sorted({2, layers // 2 + 2, layers + 1}):
+            for scalar in SCALARS:
+                rows, rough = (hf_oracle.explain(run, layer, scalar)[wanted].numpy() for run in (exact, single))
+                self.add(rows, kind="family", layer=layer, tokens=wanted, scalar=scalar, order="rollout", torch_error=relative_error(rows.tolist(), rough.tolist(), wanted), **about)
+
     def trained(self, photo, source):
         model = os.path.join(self.data, TRAINED)
         for layer in (2, 7, 13):
@@ -156,6 +228,8 @@ def prepare(work, reference, data):
         p.random_model(index, *spec)
     for index, spec in enumerate(TEXT_MODELS):
         p.text_model(index, *spec)
+    for index, spec in enumerate(FAMILY_MODELS):
+        p.family_model(index, *spec)
     folder = os.path.join(data, "images")
     photos = sorted(os.path.join(folder, name) for name in os.listdir(folder) if name.endswith(".jpg"))[:PHOTOS]
     sources = [p.photo(photo) for photo in photos]
@@ -233,6 +307,12 @@ def check_text(case, expected, found):
     return passed, f"{words}; torch float32 is off by {case['torch_error']:.1e}"
 
 
+def check_family(case, expected, found):
+    """Post-norm blocks make gradients of the sum that nearly vanish: there torch's own error is the measure."""
+    error, bound = relative_error(expected, found, case["tokens"]), max(2e-5, 4 * case["torch_error"])
+    return error <= bound, f"off by {error:.1e} of the largest ({bound:.1e} allowed); torch float32 is off by {case['torch_error']:.1e}"
+
+
 def check_trained(case, expected, found):
     error, torch_error = relative_error(expected, found, case["tokens"]), case["torch_error"]
     return error <= 4 * torch_error, f"off by {error:.1e} of the largest, torch float32 by {torch_error:.1e} (4 times that allowed)"
@@ -246,7 +326,7 @@ def check_photo(case, expected, found):
 
 
 def run_program(program, work, case, *flags):
-    command = [program, "explain", "--model", os.path.join(work, case["model"]), os.path.join(work, case["input"]), *flags, "--quiet"]
+    command = [program, "explain", "--model", os.path.join(work, case["model"]), os.path.join(work, case["input"]), *case.get("flags", []), *flags, "--quiet"]
     ran = subprocess.run(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
     if ran.returncode:
         raise RuntimeError(f"exit {ran.returncode}: {ran.stderr.strip()}")
@@ -283,9 +363,22 @@ def check_logits(program, work, case, out):
     return worst <= 1e-4, f"logits off by {worst:.1e} (1e-4 allowed), the largest is {max(abs(x) for row in expected for x in row):.1f}"
 
 
+def check_hidden(program, work, case, out):
+    expected = read_npy(os.path.join(work, case["hidden"]))
+    try:
+        run_program(program, work, case, "--tokens", "0", "--dump-hidden", out)
+    except RuntimeError as problem:
+        return False, str(problem)
+    found = [row for layer in range(1, case["layers"] + 2) for row in read_safetensor(out, f"z{layer}")]
+    if [len(row) for row in found] != [len(row) for row in expected]:
+        return False, "hidden states of another shape"
+    worst = max(max(abs(x - y) for x, y in zip(e, f)) / max(map(abs, e)) for e, f in zip(expected, found))
+    return worst <= 1e-4, f"hidden states off by {worst:.1e} of a token's largest (1e-4 allowed)"
+
+
 def check(program, work, case, out):
-    if case["kind"] == "logits":
-        return check_logits(program, work, case, out + ".safetensors")
+    if case["kind"] in ("logits", "hidden"):
+        return {"logits": check_logits, "hidden": check_hidden}[case["kind"]](program, work, case, out + ".safetensors")
     expected = read_npy(os.path.join(work, case["rows"]))
     try:
         found = program_rows(program, work, case, out)
@@ -295,12 +388,12 @@ def check(program, work, case, out):
         return False, f"{len(found)} rows, {len(expected)} expected, or of another length"
     if not all(math.isfinite(x) for row in found for x in row):
         return False, "a row is not finite"
-    return {"random": check_random, "text": check_text, "trained": check_trained, "photo": check_photo}[case["kind"]](case, expected, found)
+    return {"random": check_random, "text": check_text, "family": check_family, "trained": check_trained, "photo": check_photo}[case["kind"]](case, expected, found)
 
 
 def describe(case):
     name = f"{os.path.basename(case['model'])} {case.get('family', os.path.basename(case['input']))}"
-    return name if case["kind"] == "logits" else f"{name} layer {case['layer']} {case['scalar']} {case['order']}, {len(case['tokens'])} targets"
+    return name if case["kind"] in ("logits", "hidden") else f"{name} layer {case['layer']} {case['scalar']} {case['order']}, {len(case['tokens'])} targets"
 
 
 def compare(work, program):

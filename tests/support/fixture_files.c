@@ -146,11 +146,23 @@ static bool write_weights(const fixture *f, const char *dir)
 
 static void put_vit_config(FILE *out, const fixture_spec *s)
 {
+    const fixture_traits t = fixture_traits_of(s);
     fprintf(out,
-            " \"architectures\": [\"ViTModel\"],\n \"hidden_size\": %d,\n \"num_hidden_layers\": %d,\n"
+            " \"hidden_size\": %d,\n \"num_hidden_layers\": %d,\n"
             " \"num_attention_heads\": %d,\n \"intermediate_size\": %d,\n \"hidden_act\": \"%s\",\n \"layer_norm_eps\": %.17g,\n"
-            " \"image_size\": %d,\n \"patch_size\": %d,\n \"num_channels\": 3,\n \"qkv_bias\": true\n",
+            " \"image_size\": %d,\n \"patch_size\": %d,\n \"num_channels\": 3,\n",
             s->width, s->layers, s->heads, s->mlp, s->act, s->eps, s->image, s->patch);
+    if (t.registers)
+        fprintf(out, " \"num_register_tokens\": %d,\n \"use_swiglu_ffn\": true,\n \"mlp_ratio\": %.17g,\n", t.registers, 1.5 * s->mlp / s->width);
+    fputs(" \"qkv_bias\": true\n", out);
+}
+
+static void put_bert_config(FILE *out, const fixture_spec *s)
+{
+    fprintf(out,
+            " \"hidden_size\": %d,\n \"num_hidden_layers\": %d,\n \"num_attention_heads\": %d,\n \"intermediate_size\": %d,\n \"hidden_act\": \"%s\",\n"
+            " \"layer_norm_eps\": %.17g,\n \"vocab_size\": %d,\n \"max_position_embeddings\": %d,\n \"type_vocab_size\": 2\n",
+            s->width, s->layers, s->heads, s->mlp, s->act, s->eps, s->vocabulary, s->context);
 }
 
 static const char *truth(bool value)
@@ -230,7 +242,7 @@ static bool write_config(const fixture *f, const char *dir)
     if (!out)
         return false;
     fprintf(out, "{\n \"model_type\": \"%s\",\n", s->family);
-    (!t.text ? put_vit_config : t.rotary ? put_llama_config : put_gpt2_config)(out, s);
+    (!t.text ? put_vit_config : !t.causal ? put_bert_config : t.rotary ? put_llama_config : put_gpt2_config)(out, s);
     fputs("}\n", out);
     return finish(out);
 }

@@ -19,6 +19,8 @@ typedef struct family {
     unsigned biased, optional; /* linear layers that have a bias; that have one where the spec says so */
     const char *block;
     const char *parts[FIXTURE_PARTS];
+    const char *cls, *registers, *positions, *segments, *patch; /* tensors, of the patches a module */
+    bool bare;                 /* these tensors have no dimensions of one, and the patches no bias: CLIP */
 } family;
 
 #define LLAMA_PARTS \
@@ -26,16 +28,36 @@ typedef struct family {
     [FIXTURE_OUT] = "self_attn.o_proj", [FIXTURE_NORM2] = "post_attention_layernorm", [FIXTURE_GATE] = "mlp.gate_proj", [FIXTURE_UP] = "mlp.up_proj", \
     [FIXTURE_DOWN] = "mlp.down_proj", [FIXTURE_FINAL_NORM] = "norm", [FIXTURE_EMBEDDING] = "embed_tokens", [FIXTURE_HEAD] = "lm_head"
 
-#define LLAMA_TRAITS {.text = true, .rms = true, .gated = true, .rotary = true}
+#define ATTENTION_PARTS \
+    [FIXTURE_QUERY] = "attention.attention.query", [FIXTURE_KEY] = "attention.attention.key", [FIXTURE_VALUE] = "attention.attention.value", \
+    [FIXTURE_OUT] = "attention.output.dense"
+#define VIT_EMBEDDINGS .cls = "embeddings.cls_token", .positions = "embeddings.position_embeddings", .patch = "embeddings.patch_embeddings.projection"
+
+#define LLAMA_TRAITS {.text = true, .causal = true, .rms = true, .gated = true, .rotary = true}
 
 static const family *find_family(const char *name)
 {
     static const family families[] = {
-        {.name = "vit", .biased = ALL, .block = "encoder.layer.%d.",
-         .parts = {[FIXTURE_NORM1] = "layernorm_before", [FIXTURE_QUERY] = "attention.attention.query", [FIXTURE_KEY] = "attention.attention.key",
-                   [FIXTURE_VALUE] = "attention.attention.value", [FIXTURE_OUT] = "attention.output.dense", [FIXTURE_NORM2] = "layernorm_after",
-                   [FIXTURE_UP] = "intermediate.dense", [FIXTURE_DOWN] = "output.dense", [FIXTURE_FINAL_NORM] = "layernorm"}},
-        {.name = "gpt2", .traits = {.text = true}, .transposed = true, .biased = ALL, .block = "h.%d.",
+        {.name = "vit", .traits = {.special = 1}, .biased = ALL, .block = "encoder.layer.%d.", VIT_EMBEDDINGS,
+         .parts = {ATTENTION_PARTS, [FIXTURE_NORM1] = "layernorm_before", [FIXTURE_NORM2] = "layernorm_after", [FIXTURE_UP] = "intermediate.dense",
+                   [FIXTURE_DOWN] = "output.dense", [FIXTURE_FINAL_NORM] = "layernorm"}},
+        {.name = "dinov2_with_registers", .traits = {.gated = true, .special = 3, .registers = 2}, .biased = ALL, .block = "encoder.layer.%d.", VIT_EMBEDDINGS,
+         .registers = "embeddings.register_tokens",
+         .parts = {ATTENTION_PARTS, [FIXTURE_NORM1] = "norm1", [FIXTURE_NORM2] = "norm2", [FIXTURE_GATE] = "mlp.weights_in", [FIXTURE_UP] = "mlp.weights_in",
+                   [FIXTURE_DOWN] = "mlp.weights_out", [FIXTURE_OUT_SCALE] = "layer_scale1.lambda1", [FIXTURE_DOWN_SCALE] = "layer_scale2.lambda1",
+                   [FIXTURE_FINAL_NORM] = "layernorm"}},
+        {.name = "clip_vision_model", .traits = {.special = 1}, .biased = ALL, .block = "encoder.layers.%d.", .bare = true, .cls = "embeddings.class_embedding",
+         .positions = "embeddings.position_embedding.weight", .patch = "embeddings.patch_embedding",
+         .parts = {[FIXTURE_NORM1] = "layer_norm1", [FIXTURE_QUERY] = "self_attn.q_proj", [FIXTURE_KEY] = "self_attn.k_proj", [FIXTURE_VALUE] = "self_attn.v_proj",
+                   [FIXTURE_OUT] = "self_attn.out_proj", [FIXTURE_NORM2] = "layer_norm2", [FIXTURE_UP] = "mlp.fc1", [FIXTURE_DOWN] = "mlp.fc2",
+                   [FIXTURE_EMBEDDING_NORM] = "pre_layrnorm", [FIXTURE_FINAL_NORM] = "post_layernorm"}},
+        {.name = "bert", .traits = {.text = true, .post_norm = true}, .biased = ALL, .block = "encoder.layer.%d.",
+         .positions = "embeddings.position_embeddings.weight", .segments = "embeddings.token_type_embeddings.weight",
+         .parts = {[FIXTURE_QUERY] = "attention.self.query", [FIXTURE_KEY] = "attention.self.key", [FIXTURE_VALUE] = "attention.self.value",
+                   [FIXTURE_OUT] = "attention.output.dense", [FIXTURE_NORM1] = "attention.output.LayerNorm", [FIXTURE_UP] = "intermediate.dense",
+                   [FIXTURE_DOWN] = "output.dense", [FIXTURE_NORM2] = "output.LayerNorm", [FIXTURE_EMBEDDING_NORM] = "embeddings.LayerNorm",
+                   [FIXTURE_EMBEDDING] = "embeddings.word_embeddings"}},
+        {.name = "gpt2", .traits = {.text = true, .causal = true}, .transposed = true, .biased = ALL, .block = "h.%d.", .positions = "wpe.weight",
          .parts = {[FIXTURE_NORM1] = "ln_1", [FIXTURE_QUERY] = "attn.c_attn", [FIXTURE_KEY] = "attn.c_attn", [FIXTURE_VALUE] = "attn.c_attn",
                    [FIXTURE_OUT] = "attn.c_proj", [FIXTURE_NORM2] = "ln_2", [FIXTURE_UP] = "mlp.c_fc", [FIXTURE_DOWN] = "mlp.c_proj",
                    [FIXTURE_FINAL_NORM] = "ln_f", [FIXTURE_EMBEDDING] = "wte", [FIXTURE_HEAD] = "lm_head"}},
@@ -81,7 +103,7 @@ int fixture_tokens(const fixture_spec *s)
     if (fixture_traits_of(s).text)
         return s->tokens;
     const int side = s->image / s->patch;
-    return side * side + 1;
+    return side * side + fixture_traits_of(s).special;
 }
 
 int fixture_reach(const fixture_spec *s, int block)
@@ -120,15 +142,27 @@ typedef struct builder {
 
 static bool is_norm(fixture_part part)
 {
-    return part == FIXTURE_NORM1 || part == FIXTURE_NORM2 || part == FIXTURE_QUERY_NORM || part == FIXTURE_KEY_NORM || part == FIXTURE_FINAL_NORM;
+    return part == FIXTURE_NORM1 || part == FIXTURE_NORM2 || part == FIXTURE_QUERY_NORM || part == FIXTURE_KEY_NORM || part == FIXTURE_FINAL_NORM ||
+           part == FIXTURE_EMBEDDING_NORM;
 }
 
-/* Inputs and outputs of a linear layer; a norm has outputs only. */
+static bool is_scale(fixture_part part)
+{
+    return part == FIXTURE_OUT_SCALE || part == FIXTURE_DOWN_SCALE;
+}
+
+static bool is_vector(fixture_part part)
+{
+    return is_norm(part) || is_scale(part);
+}
+
+/* Inputs and outputs of a linear layer; a norm and a scale have outputs only. */
 static void part_size(const fixture_spec *s, fixture_part part, int *in, int *out)
 {
     const int d = s->width, query = s->heads * s->head_dim, key = s->kv_heads * s->head_dim;
     const int sizes[FIXTURE_PARTS][2] = {
-        [FIXTURE_NORM1] = {0, d}, [FIXTURE_NORM2] = {0, d}, [FIXTURE_FINAL_NORM] = {0, d}, [FIXTURE_QUERY_NORM] = {0, s->head_dim}, [FIXTURE_KEY_NORM] = {0, s->head_dim},
+        [FIXTURE_NORM1] = {0, d}, [FIXTURE_NORM2] = {0, d}, [FIXTURE_FINAL_NORM] = {0, d}, [FIXTURE_EMBEDDING_NORM] = {0, d},
+        [FIXTURE_OUT_SCALE] = {0, d}, [FIXTURE_DOWN_SCALE] = {0, d}, [FIXTURE_QUERY_NORM] = {0, s->head_dim}, [FIXTURE_KEY_NORM] = {0, s->head_dim},
         [FIXTURE_QUERY] = {d, query}, [FIXTURE_KEY] = {d, key}, [FIXTURE_VALUE] = {d, key}, [FIXTURE_OUT] = {query, d},
         [FIXTURE_GATE] = {d, s->mlp}, [FIXTURE_UP] = {d, s->mlp}, [FIXTURE_DOWN] = {s->mlp, d},
         [FIXTURE_EMBEDDING] = {d, s->vocabulary}, [FIXTURE_HEAD] = {d, s->vocabulary},
@@ -137,16 +171,18 @@ static void part_size(const fixture_spec *s, fixture_part part, int *in, int *ou
     *out = sizes[part][1];
 }
 
-/* Query, key and value may be one tensor: the outputs of all of them, and how many of those stand before this part's. */
+/* Query, key and value may be one tensor, and gate and up: the outputs of all of it, and how many of those stand before this part's. */
 static void fused_size(const fixture_spec *s, const family *f, fixture_part part, int *all, int *before)
 {
     int in;
+    const bool attention = part >= FIXTURE_QUERY && part <= FIXTURE_VALUE, mlp = part >= FIXTURE_GATE && part <= FIXTURE_UP;
+    const fixture_part first = attention ? FIXTURE_QUERY : FIXTURE_GATE, last = attention ? FIXTURE_VALUE : FIXTURE_UP;
     part_size(s, part, &in, all);
     *before = 0;
-    if (part < FIXTURE_QUERY || part > FIXTURE_VALUE || strcmp(f->parts[FIXTURE_QUERY], f->parts[FIXTURE_KEY]))
+    if (!(attention || mlp) || !f->parts[first] || strcmp(f->parts[first], f->parts[first + 1]))
         return;
     *all = 0;
-    for (fixture_part p = FIXTURE_QUERY; p <= FIXTURE_VALUE; p++) {
+    for (fixture_part p = first; p <= last; p++) {
         int out;
         part_size(s, p, &in, &out);
         *before += p < part ? out : 0;
@@ -158,7 +194,7 @@ static bool is_biased(const fixture_spec *s, const family *f, fixture_part part)
 {
     if (is_norm(part))
         return !fixture_traits_of(s).rms;
-    return part < FIXTURE_BLOCK_PARTS && (f->biased | (s->bias ? f->optional : 0)) & BIT(part);
+    return part < FIXTURE_BLOCK_PARTS && !is_scale(part) && (f->biased | (s->bias ? f->optional : 0)) & BIT(part);
 }
 
 static void draw(builder *b, fixture_tensor *t, double mean, double std)
@@ -189,18 +225,18 @@ static void part_name(char *out, size_t size, const family *f, int block, fixtur
     int used = 0;
     if (part < FIXTURE_BLOCK_PARTS)
         used = snprintf(out, size, f->block, block);
-    snprintf(out + used, size - (size_t)used, "%s.%s", f->parts[part], kind);
+    snprintf(out + used, size - (size_t)used, is_scale(part) ? "%s" : "%s.%s", f->parts[part], kind);
 }
 
 /* Explanations of uniform attention would test nothing: queries and keys are larger. */
 static double mean_of(fixture_part part)
 {
-    return part == FIXTURE_QUERY_NORM || part == FIXTURE_KEY_NORM ? sqrt(2.0) : is_norm(part) ? 1 : 0;
+    return part == FIXTURE_QUERY_NORM || part == FIXTURE_KEY_NORM ? sqrt(2.0) : is_vector(part) ? 1 : 0;
 }
 
 static double std_of(fixture_part part, int in)
 {
-    if (is_norm(part))
+    if (is_vector(part))
         return 0.2;
     if (part == FIXTURE_EMBEDDING)
         return 0.5;
@@ -221,7 +257,7 @@ static void add_part(builder *b, int block, fixture_part part)
         return; /* the tensor is there */
     part_name(name, sizeof name, b->family, block, part, "weight");
     const bool turned = b->family->transposed && part < FIXTURE_BLOCK_PARTS;
-    if (is_norm(part))
+    if (is_vector(part))
         add(b, mean_of(part), std_of(part, in), prefix, name, 1, out);
     else
         add(b, 0, std_of(part, in), prefix, name, 2, turned ? in : out, turned ? out : in);
@@ -230,21 +266,41 @@ static void add_part(builder *b, int block, fixture_part part)
         add(b, 0, is_norm(part) ? 0.2 : 0.1, prefix, name, 1, out);
 }
 
+/* Dimensions of one stand before the others, but not in CLIP. */
+static void add_table(builder *b, double std, const char *name, int leading, int rows)
+{
+    const fixture_spec *const s = &b->f->spec;
+    if (name && leading == 0 && rows == 1)
+        add(b, 0, std, s->prefix, name, 1, s->width);
+    else if (name && leading == 0)
+        add(b, 0, std, s->prefix, name, 2, rows, s->width);
+    else if (name)
+        add(b, 0, std, s->prefix, name, 3, 1, rows, s->width);
+}
+
 static void add_image_embedding(builder *b)
 {
     const fixture_spec *const s = &b->f->spec;
-    add(b, 0, 1, s->prefix, "embeddings.cls_token", 3, 1, 1, s->width);
-    add(b, 0, 0.5, s->prefix, "embeddings.position_embeddings", 3, 1, fixture_tokens(s), s->width);
-    add(b, 0, 1.0 / s->patch, s->prefix, "embeddings.patch_embeddings.projection.weight", 4, s->width, 3, s->patch, s->patch);
-    add(b, 0, 0.1, s->prefix, "embeddings.patch_embeddings.projection.bias", 1, s->width);
+    const family *const f = b->family;
+    char name[96];
+    add_table(b, 1, f->cls, !f->bare, 1);
+    add_table(b, 1, f->registers, 1, f->traits.registers);
+    add_table(b, 0.5, f->positions, !f->bare, fixture_tokens(s) - f->traits.registers);
+    snprintf(name, sizeof name, "%s.weight", f->patch);
+    add(b, 0, 1.0 / s->patch, s->prefix, name, 4, s->width, 3, s->patch, s->patch);
+    snprintf(name, sizeof name, "%s.bias", f->patch);
+    if (!f->bare)
+        add(b, 0, 0.1, s->prefix, name, 1, s->width);
 }
 
 static void add_text_embedding(builder *b)
 {
     const fixture_spec *const s = &b->f->spec;
     add_part(b, 0, FIXTURE_EMBEDDING);
-    if (!fixture_traits_of(s).rotary)
-        add(b, 0, 0.5, s->prefix, "wpe.weight", 2, s->context, s->width);
+    if (b->family->positions)
+        add(b, 0, 0.5, s->prefix, b->family->positions, 2, s->context, s->width);
+    if (b->family->segments)
+        add(b, 0, 0.5, s->prefix, b->family->segments, 2, 2, s->width);
 }
 
 static void draw_input(builder *b)
@@ -264,7 +320,7 @@ static void draw_input(builder *b)
     b->failed |= !b->f->pixels;
 }
 
-enum { OTHER_TENSORS = 6 };
+enum { OTHER_TENSORS = 10 };
 
 static void build(builder *b)
 {
@@ -273,6 +329,7 @@ static void build(builder *b)
     for (int block = 0; block < s->layers; block++)
         for (fixture_part part = 0; part < FIXTURE_BLOCK_PARTS; part++)
             add_part(b, block, part);
+    add_part(b, 0, FIXTURE_EMBEDDING_NORM);
     add_part(b, 0, FIXTURE_FINAL_NORM);
     if (s->untied && !s->headless)
         add_part(b, 0, FIXTURE_HEAD);
@@ -324,16 +381,6 @@ static const float *find_data(const fixture *f, const char *name)
     return NULL;
 }
 
-const float *fixture_data(const fixture *f, const char *name)
-{
-    const float *const data = find_data(f, name);
-    if (!data) {
-        fprintf(stderr, "model_fixture: no tensor %s\n", name);
-        abort();
-    }
-    return data;
-}
-
 fixture_weights fixture_module(const fixture *f, int block, fixture_part part)
 {
     const family *const own = find_family(f->spec.family);
@@ -346,7 +393,7 @@ fixture_weights fixture_module(const fixture *f, int block, fixture_part part)
     fused_size(&f->spec, own, part, &all, &before);
     const bool turned = own->transposed && part < FIXTURE_BLOCK_PARTS;
     w.in_step = turned ? (size_t)all : 1;
-    w.out_step = turned || is_norm(part) ? 1 : (size_t)w.in;
+    w.out_step = turned || is_vector(part) ? 1 : (size_t)w.in;
     part_name(name, sizeof name, own, block, part, "weight");
     if ((w.weight = find_data(f, name)))
         w.weight += (size_t)before * w.out_step;
@@ -354,4 +401,17 @@ fixture_weights fixture_module(const fixture *f, int block, fixture_part part)
     if ((w.bias = find_data(f, name)))
         w.bias += before;
     return w;
+}
+
+fixture_embeddings fixture_embeddings_of(const fixture *f)
+{
+    const family *const own = find_family(f->spec.family);
+    char weight[96], bias[96];
+    snprintf(weight, sizeof weight, "%s.weight", own->patch ? own->patch : "");
+    snprintf(bias, sizeof bias, "%s.bias", own->patch ? own->patch : "");
+    return (fixture_embeddings){
+        .cls = own->cls ? find_data(f, own->cls) : NULL, .registers = own->registers ? find_data(f, own->registers) : NULL,
+        .positions = own->positions ? find_data(f, own->positions) : NULL, .segments = own->segments ? find_data(f, own->segments) : NULL,
+        .patch_weight = find_data(f, weight), .patch_bias = find_data(f, bias),
+    };
 }

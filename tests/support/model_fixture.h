@@ -10,7 +10,8 @@
 typedef enum { FIXTURE_F32, FIXTURE_F16, FIXTURE_BF16 } fixture_dtype;
 
 typedef struct fixture_spec {
-    const char *family; /* config.json's model_type: vit, gpt2, llama, mistral, qwen2, qwen3; NULL: vit */
+    const char *family; /* config.json's model_type: vit, dinov2_with_registers, clip_vision_model, gpt2, llama, mistral, qwen2, qwen3, bert;
+                           NULL: vit */
     int layers, width, heads, mlp;
     int kv_heads;       /* 0: heads */
     int head_dim;       /* 0: width / heads */
@@ -50,8 +51,9 @@ fixture_spec fixture_text(const char *family, int layers, int width, int heads, 
 
 /* What the families differ in, beside names. */
 typedef struct fixture_traits {
-    bool text; /* and causal */
-    bool rms, gated, rotary;
+    bool text, causal;
+    bool rms, gated, rotary, post_norm;
+    int special, registers; /* tokens before the first patch, and how many of them, the last ones, have no position */
 } fixture_traits;
 fixture_traits fixture_traits_of(const fixture_spec *spec);
 
@@ -59,8 +61,9 @@ fixture_traits fixture_traits_of(const fixture_spec *spec);
 typedef enum {
     FIXTURE_NORM1, FIXTURE_QUERY, FIXTURE_KEY, FIXTURE_VALUE, FIXTURE_QUERY_NORM, FIXTURE_KEY_NORM, FIXTURE_OUT, FIXTURE_NORM2,
     FIXTURE_GATE, FIXTURE_UP, FIXTURE_DOWN,
+    FIXTURE_OUT_SCALE, FIXTURE_DOWN_SCALE, /* layer scale: vectors that what OUT and DOWN make is multiplied by */
     FIXTURE_BLOCK_PARTS,
-    FIXTURE_FINAL_NORM = FIXTURE_BLOCK_PARTS, FIXTURE_EMBEDDING, FIXTURE_HEAD,
+    FIXTURE_FINAL_NORM = FIXTURE_BLOCK_PARTS, FIXTURE_EMBEDDING_NORM, FIXTURE_EMBEDDING, FIXTURE_HEAD,
     FIXTURE_PARTS
 } fixture_part;
 
@@ -98,8 +101,11 @@ int fixture_reach(const fixture_spec *spec, int block);
 
 /* weight is NULL when the model has no such module. */
 fixture_weights fixture_module(const fixture *f, int block, fixture_part part);
-/* A tensor's values, by its name without the prefix; aborts on a name that is not there, which is a mistake in the caller. */
-const float *fixture_data(const fixture *f, const char *name);
+/* What z(1) is made of, beside the token embedding; NULL where the family has no such thing. */
+typedef struct fixture_embeddings {
+    const float *cls, *registers, *positions, *segments, *patch_weight, *patch_bias;
+} fixture_embeddings;
+fixture_embeddings fixture_embeddings_of(const fixture *f);
 
 /* Writes config.json, preprocessor_config.json (vit), the weights and input.npy into dir, which is made when it is not there.
  * False, with errno set, when that fails. */

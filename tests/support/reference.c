@@ -23,7 +23,7 @@ struct reference {
     int layers, tokens, width, heads, kv_heads, head_dim, mlp, vocabulary;
     activation *activation;
     layer_weights *blocks;
-    linear final_norm, head;
+    linear final_norm, embedding_norm, head;
     int *next;         /* [n] the ids whose log p is a scalar */
     double *cosine, *sine; /* [n, head_dim / 2] rotary positions */
     double *hidden;    /* [L+1, n, d], unmoved */
@@ -34,6 +34,7 @@ struct reference {
     double *query;     /* [H head_dim], scratch */
     double *normed;    /* [d], scratch */
     double *mixed;     /* [H head_dim], scratch */
+    double *made;      /* [d], scratch */
     double *inner, *gate; /* [m], scratch */
     double *logits;    /* [V], scratch */
     double *scores;    /* [H, n, n], scratch */
@@ -127,6 +128,24 @@ static void norm_of(const reference *r, const linear *m, const double *in, doubl
     normalize(m, r->traits.rms, r->spec->eps, in, out);
 }
 
+/* What attention and MLP see of a token: pre-norm, its norm; post-norm, itself. */
+static const double *seen(reference *r, const linear *norm, const double *in)
+{
+    if (r->traits.post_norm)
+        return in;
+    norm_of(r, norm, in, r->normed);
+    return r->normed;
+}
+
+/* Adds what a branch made of a token, scaled where there is layer scale, to the token; post-norm has its norm here. */
+static void add_branch(const reference *r, const linear *norm, const linear *scale, const double *in, const double *made, double *out)
+{
+    for (int k = 0; k < r->width; k++)
+        out[k] = in[k] + made[k] * (scale->weight ? scale->weight[k] : 1);
+    if (r->traits.post_norm)
+        norm_of(r, norm, out, out);
+}
+
 /* The norm of a query's or key's own, where the family has one, and the turn of its position. */
 static void place_head(const reference *r, const linear *norm, int position, double *x)
 {
@@ -143,9 +162,9 @@ static void place_head(const reference *r, const linear *norm, int position, dou
 /* Keys that token i sees in block b, from 1: first..last. */
 static void visible(const reference *r, int b, int i, int *first, int *last)
 {
-    const int reach = r->traits.text ? fixture_reach(r->spec, b - 1) : r->tokens;
+    const int reach = r->traits.causal ? fixture_reach(r->spec, b - 1) : r->tokens;
     *first = i >= reach ? i - reach + 1 : 0;
-    *last = r->traits.text ? i : r->tokens - 1;
+    *last = r->traits.causal ? i : r->tokens - 1;
 }
 
 static double attention_scale(const reference *r, int b)
@@ -175,15 +194,14 @@ static void attend_all(reference *r, int b, int from, const double *in, double *
     const size_t n = (size_t)r->tokens;
     const int dh = r->head_dim, kv = r->kv_heads * dh, group = r->heads / r->kv_heads;
     for (int i = from; i < r->tokens; i++) {
-        norm_of(r, &w->parts[FIXTURE_NORM1], in + i * r->width, r->normed);
-        apply(&w->parts[FIXTURE_KEY], r->normed, key + i * kv);
-        apply(&w->parts[FIXTURE_VALUE], r->normed, value + i * kv);
+        const double *const x = seen(r, &w->parts[FIXTURE_NORM1], in + i * r->width);
+        apply(&w->parts[FIXTURE_KEY], x, key + i * kv);
+        apply(&w->parts[FIXTURE_VALUE], x, value + i * kv);
         for (int h = 0; h < r->kv_heads; h++)
             place_head(r, &w->parts[FIXTURE_KEY_NORM], i, key + i * kv + h * dh);
     }
     for (int i = from; i < r->tokens; i++) {
-        norm_of(r, &w->parts[FIXTURE_NORM1], in + i * r->width, r->normed);
-        apply(&w->parts[FIXTURE_QUERY], r->normed, r->query);
+        apply(&w->parts[FIXTURE_QUERY], seen(r, &w->parts[FIXTURE_NORM1], in + i * r->width), r->query);
         for (int h = 0; h < r->heads; h++) {
             place_head(r, &w->parts[FIXTURE_QUERY_NORM], i, r->query + h * dh);
             attend(r, b, i, r->query + h * dh, key + h / group * dh, attention + ((size_t)h * n + (size_t)i) * n);
@@ -191,13 +209,13 @@ static void attend_all(reference *r, int b, int from, const double *in, double *
     }
 }
 
-/* What the MLP makes of a normed token. */
-static void run_mlp(reference *r, const layer_weights *w, const double *normed, double *out)
+/* What the MLP makes of what it sees of a token. */
+static void run_mlp(reference *r, const layer_weights *w, const double *in, double *out)
 {
     const bool gated = r->traits.gated;
-    apply(&w->parts[FIXTURE_UP], normed, r->inner);
+    apply(&w->parts[FIXTURE_UP], in, r->inner);
     if (gated)
-        apply(&w->parts[FIXTURE_GATE], normed, r->gate);
+        apply(&w->parts[FIXTURE_GATE], in, r->gate);
     for (int k = 0; k < r->mlp; k++)
         r->inner[k] = gated ? r->activation(r->gate[k]) * r->inner[k] : r->activation(r->inner[k]);
     apply(&w->parts[FIXTURE_DOWN], r->inner, out);
@@ -215,13 +233,10 @@ static void leave(reference *r, const layer_weights *w, int i, const double *in,
             for (int c = 0; a != 0 && c < dh; c++)
                 r->mixed[h * dh + c] += a * value[j * kv + h / group * dh + c];
         }
-    apply(&w->parts[FIXTURE_OUT], r->mixed, residual);
-    for (int k = 0; k < d; k++)
-        residual[k] += in[i * d + k];
-    norm_of(r, &w->parts[FIXTURE_NORM2], residual, r->normed);
-    run_mlp(r, w, r->normed, r->mixed);
-    for (int k = 0; k < d; k++)
-        residual[k] += r->mixed[k];
+    apply(&w->parts[FIXTURE_OUT], r->mixed, r->made);
+    add_branch(r, &w->parts[FIXTURE_NORM1], &w->parts[FIXTURE_OUT_SCALE], in + i * d, r->made, residual);
+    run_mlp(r, w, seen(r, &w->parts[FIXTURE_NORM2], residual), r->made);
+    add_branch(r, &w->parts[FIXTURE_NORM2], &w->parts[FIXTURE_DOWN_SCALE], residual, r->made, residual);
 }
 
 static size_t stream(const reference *r)
@@ -288,7 +303,9 @@ static void load_weights(reference *r, const fixture *f)
         for (fixture_part part = 0; part < FIXTURE_BLOCK_PARTS; part++)
             r->blocks[b].parts[part] = load(r, f, b, part);
     r->final_norm = load(r, f, 0, FIXTURE_FINAL_NORM);
-    r->head = load(r, f, 0, f->spec.untied ? FIXTURE_HEAD : FIXTURE_EMBEDDING);
+    r->embedding_norm = load(r, f, 0, FIXTURE_EMBEDDING_NORM);
+    if (r->traits.causal)
+        r->head = load(r, f, 0, f->spec.untied ? FIXTURE_HEAD : FIXTURE_EMBEDDING);
 }
 
 /* ---- Positions and embeddings --------------------------------------------------------------------------------------------- */
@@ -320,31 +337,41 @@ static void turn_positions(reference *r)
 static void embed_text(reference *r, const fixture *f, const int32_t *ids)
 {
     const float *const embedding = fixture_module(f, 0, FIXTURE_EMBEDDING).weight;
-    const float *const positions = r->traits.rotary ? NULL : fixture_data(f, "wpe.weight");
+    const fixture_embeddings e = fixture_embeddings_of(f);
     const int d = r->width;
     for (int i = 0; i < r->tokens; i++)
         for (int k = 0; k < d; k++)
-            r->hidden[i * d + k] = (double)embedding[ids[i] * d + k] + (positions ? positions[i * d + k] : 0);
+            r->hidden[i * d + k] = (double)embedding[ids[i] * d + k] + (e.positions ? e.positions[i * d + k] : 0) + (e.segments ? e.segments[k] : 0);
 }
 
-/* z(1): CLS, then a strided convolution of the pixels, plus the positions. */
+/* A strided convolution of the pixels. */
+static void embed_patch(const reference *r, const fixture *f, const fixture_embeddings *e, int index, double *out)
+{
+    const int patch = f->spec.patch, side = f->spec.image, grid = side / patch, area = patch * patch, top = index / grid * patch, left = index % grid * patch;
+    for (int k = 0; k < r->width; k++) {
+        out[k] = e->patch_bias ? e->patch_bias[k] : 0;
+        for (int p = 0; p < 3 * area; p++) {
+            const int channel = p / area, y = top + p % area / patch, x = left + p % patch;
+            out[k] += (double)e->patch_weight[k * 3 * area + p] * f->pixels[(channel * side + y) * side + x];
+        }
+    }
+}
+
+/* z(1): CLS, registers, which have no position, and patches. */
 static void embed_image(reference *r, const fixture *f)
 {
-    const int d = r->width, patch = f->spec.patch, side = f->spec.image, grid = side / patch, area = patch * patch;
-    const float *const cls = fixture_data(f, "embeddings.cls_token");
-    const float *const position = fixture_data(f, "embeddings.position_embeddings");
-    const float *const weight = fixture_data(f, "embeddings.patch_embeddings.projection.weight");
-    const float *const bias = fixture_data(f, "embeddings.patch_embeddings.projection.bias");
-    for (int i = 0; i < r->tokens; i++)
+    const fixture_embeddings e = fixture_embeddings_of(f);
+    const int d = r->width, special = r->traits.special, registers = r->traits.registers;
+    for (int i = 0; i < r->tokens; i++) {
+        const int place = i < special - registers ? i : i < special ? -1 : i - registers;
+        double *const z = r->hidden + i * d;
+        if (i >= special)
+            embed_patch(r, f, &e, i - special, z);
         for (int k = 0; k < d; k++) {
-            double sum = i ? bias[k] : cls[k];
-            const int top = i ? (i - 1) / grid * patch : 0, left = i ? (i - 1) % grid * patch : 0;
-            for (int p = 0; i && p < 3 * area; p++) {
-                const int channel = p / area, y = top + p % area / patch, x = left + p % patch;
-                sum += (double)weight[k * 3 * area + p] * f->pixels[(channel * side + y) * side + x];
-            }
-            r->hidden[i * d + k] = sum + position[i * d + k];
+            z[k] = i == 0 ? e.cls[k] : i < special ? e.registers[(i - 1) * d + k] : z[k];
+            z[k] += place >= 0 ? e.positions[place * d + k] : 0;
         }
+    }
 }
 
 static void allocate_states(reference *r)
@@ -357,7 +384,7 @@ static void allocate_states(reference *r)
         {&r->cosine, n * (size_t)r->head_dim}, {&r->sine, n * (size_t)r->head_dim}, {&r->hidden, states}, {&r->moved, states},
         {&r->attention, layers * block_attention(r)}, {&r->keys, layers * block_keys(r)}, {&r->values, layers * block_keys(r)},
         {&r->key, block_keys(r)}, {&r->value, block_keys(r)}, {&r->query, query}, {&r->normed, (size_t)r->width},
-        {&r->mixed, query > (size_t)r->width ? query : (size_t)r->width}, {&r->inner, (size_t)r->mlp}, {&r->gate, (size_t)r->mlp},
+        {&r->mixed, query}, {&r->made, (size_t)r->width}, {&r->inner, (size_t)r->mlp}, {&r->gate, (size_t)r->mlp},
         {&r->logits, (size_t)r->vocabulary + 1}, {&r->scores, block_attention(r)},
     };
     for (size_t i = 0; i < sizeof list / sizeof *list; i++)
@@ -383,6 +410,8 @@ static void run(reference *r, const fixture *f, const int32_t *ids)
         embed_text(r, f, ids);
     else
         embed_image(r, f);
+    for (int i = 0; r->embedding_norm.weight && i < r->tokens; i++)
+        norm_of(r, &r->embedding_norm, r->hidden + i * r->width, r->hidden + i * r->width);
     for (int b = 1; b <= r->layers; b++)
         run_block(r, b, 0, r->hidden, r->attention + (size_t)(b - 1) * block_attention(r), r->keys + (size_t)(b - 1) * block_keys(r),
                   r->values + (size_t)(b - 1) * block_keys(r));
@@ -426,9 +455,10 @@ void reference_free(reference *r)
         for (fixture_part part = 0; part < FIXTURE_BLOCK_PARTS; part++)
             free_linear(&r->blocks[b].parts[part]);
     free_linear(&r->final_norm);
+    free_linear(&r->embedding_norm);
     free_linear(&r->head);
     double *const arrays[] = {r->cosine, r->sine, r->hidden, r->moved, r->attention, r->keys, r->values, r->key, r->value,
-                              r->query, r->normed, r->mixed, r->inner, r->gate, r->logits, r->scores};
+                              r->query, r->normed, r->mixed, r->made, r->inner, r->gate, r->logits, r->scores};
     for (size_t i = 0; i < sizeof arrays / sizeof *arrays; i++)
         free(arrays[i]);
     free(r->next);
@@ -491,7 +521,7 @@ static void run_moved_block(reference *r, const reference_move *move)
 /* The first token that a move in that row can reach: those before it do not see it where attention is causal. */
 static int first_reached(const reference *r, int row)
 {
-    return r->traits.text ? row : 0;
+    return r->traits.causal ? row : 0;
 }
 
 void reference_run_moved(reference *r, const reference_move *move)
