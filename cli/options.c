@@ -4,7 +4,7 @@
 #include <stddef.h>
 
 enum {
-    DEVICES = 1, INFO = 2, EXPLAIN = 4, SUMMARIZE = 8, ATTRIBUTE = 16, GENERATE = 32, TOKENIZE = 64, QUERY = 128, PRUNE = 256, EVERY = 511,
+    DEVICES = 1, INFO = 2, EXPLAIN = 4, SUMMARIZE = 8, ATTRIBUTE = 16, GENERATE = 32, TOKENIZE = 64, QUERY = 128, PRUNE = 256, REPORT = 512, EVERY = 1023,
     SUMMARIES = SUMMARIZE | ATTRIBUTE,         /* what works on a text and its summary */
     RUNS = EXPLAIN | SUMMARIES,                /* what explains and stores */
     MODELS = INFO | RUNS | GENERATE | TOKENIZE /* what reads a model folder */
@@ -72,6 +72,13 @@ const verb verbs[] = {
      "  ultravk query results.db --list\n"
      "  ultravk query results.db \"SELECT name, path FROM input\" --format csv\n",
      QUERY, 0, -1, NULL, verb_query},
+    {"report", "DB [--run N] -o FILE.html", "make one HTML page that shows what a results database holds",
+     "The page needs no network and no other file: photos, texts, maps, curves and the SQL behind each of them are in it. Of many inputs\n"
+     "the first are shown, and of their maps what fits about 16 MB; the page says what it leaves out. A photo is shown when its file still\n"
+     "is what was explained. Works without Vulkan and without the models.",
+     "  ultravk report results.db -o report.html\n"
+     "  ultravk report results.db --run 3 --inputs 100 -o run3.html\n",
+     REPORT, 1, 1, "no database given", verb_report},
     {"prune", "DB --run N", "delete a run and all that only it used",
      NULL,
      "  ultravk prune results.db --run 3\n",
@@ -115,14 +122,17 @@ const flag flags[] = {
     {"label", FLAG_TEXT, RUNS, 0, FIELD(label), "TEXT", NULL, NULL, "a name for the run", 0, 0},
     {"top", FLAG_COUNT, RUNS, 0, FIELD(top), "K|all", NULL, "all up to 5 million rows, then 20; in the printed table 5",
      "sources to keep of each map in table contribution", 0, 0},
-    {"out", FLAG_TEXT, RUNS, 0, FIELD(out), "FILE", NULL, NULL, "write the raw rows: .npy (one input) or .safetensors", 0, 0},
+    {"out", FLAG_TEXT, RUNS | REPORT, REPORT, FIELD(out), "FILE", NULL, NULL,
+     "write the raw rows: .npy (one input) or .safetensors; of report the page (-o is the same)", 0, 0},
     {"png", FLAG_TEXT, EXPLAIN, 0, FIELD(png), "DIR", NULL, NULL, "write heat maps over the photo", 0, 0},
     {"dump-hidden", FLAG_TEXT, EXPLAIN, 0, FIELD(dump_hidden), "FILE", NULL, NULL,
      "write z1..z(L+1) of one input, of a text the logits too, to a .safetensors file", 0, 0},
     {"named", FLAG_TEXT, QUERY, 0, FIELD(named), "NAME", NULL, NULL, "a ready-made query; --list shows them", 0, 0},
     {"list", FLAG_SWITCH, QUERY, 0, FIELD(list), NULL, NULL, NULL, "list the ready-made queries", 0, 0},
     {"format", FLAG_CHOICE, QUERY, 0, FIELD(format), NULL, format_names, "table", "how rows are printed", 0, 0},
-    {"run", FLAG_INTEGER, PRUNE, PRUNE, FIELD(run), "N", NULL, NULL, "the run to delete (column id of table run)", 1, INT64_MAX},
+    {"run", FLAG_INTEGER, PRUNE | REPORT, PRUNE, FIELD(run), "N", NULL, "of report every run",
+     "the run to delete, or to show alone (column id of table run)", 1, INT64_MAX},
+    {"inputs", FLAG_INTEGER, REPORT, 0, FIELD(inputs), "N", NULL, "24", "images, and as many texts, to show at most", 1, 100000},
     {"device", FLAG_TEXT, INFO | RUNS | GENERATE, 0, FIELD(device), "N|NAME", NULL, "$ULTRAVK_DEVICE, else the best one",
      "device: its number, or a part of its name", 0, 0},
     {"memory", FLAG_BYTES, INFO | RUNS | GENERATE, 0, FIELD(memory), "BYTES[K|M|G]", NULL, "most of what is free",

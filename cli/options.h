@@ -13,7 +13,7 @@ typedef struct options {
     const char *model, *db, *device, *tokens, *label, *out, *png, *dump_hidden, *named, *prompt, *context, *summary, *pairs;
     uint64_t memory;
     int64_t seed, run;
-    int layer, first_block, top, max_new, truncate; /* 0: default; top -1: all */
+    int layer, first_block, top, max_new, truncate, inputs; /* 0: default; top -1: all */
     int scalar, order, normalize, own_token, at, precision, format; /* positions in the lists of names below; own_token -1: by modality */
     int at_word;                 /* -1: not given */
     number_pair pixel, span;
@@ -72,5 +72,6 @@ uvk_status verb_generate(const options *o);
 uvk_status verb_tokenize(const options *o);
 uvk_status verb_query(const options *o);
 uvk_status verb_prune(const options *o);
+uvk_status verb_report(const options *o);
 
 #endif

@@ -24,6 +24,8 @@ void uvk_image_free(uvk_image *image);
 bool uvk_image_sniff(const void *bytes, size_t size);
 /* An 8-bit RGB PNG, through a temporary name that is renamed when complete. */
 uvk_status uvk_image_save_png(const char *path, const uvk_image *image, uvk_error *err);
+/* A baseline JPEG, quality 1..100; *bytes is owned by the caller, free(). */
+uvk_status uvk_image_encode_jpeg(const uvk_image *image, int quality, unsigned char **bytes, size_t *size, uvk_error *err);
 
 /* The numbers are those of preprocessor_config.json's "resample". */
 typedef enum uvk_filter { UVK_NEAREST = 0, UVK_LANCZOS = 1, UVK_BILINEAR = 2, UVK_BICUBIC = 3, UVK_BOX = 4, UVK_HAMMING = 5 } uvk_filter;
