@@ -5,7 +5,7 @@
 
 enum {
     DEVICES = 1, INFO = 2, EXPLAIN = 4, SUMMARIZE = 8, ATTRIBUTE = 16, GENERATE = 32, TOKENIZE = 64, QUERY = 128, PRUNE = 256, EVALUATE = 512,
-    SEGMENT = 1024, REFINE = 2048, MERGE = 4096, DEMO = 8192, EVERY = 16383,
+    SEGMENT = 1024, REFINE = 2048, MERGE = 4096, DEMO = 8192, REPORT = 16384, EVERY = 32767,
     SUMMARIES = SUMMARIZE | ATTRIBUTE,         /* what works on a text and its summary */
     CLUSTERS = SEGMENT | REFINE,               /* what makes segments */
     RUNS = EXPLAIN | SUMMARIES | SEGMENT | EVALUATE, /* what explains and stores */
@@ -119,6 +119,13 @@ const verb verbs[] = {
      "is no results database is reported and the others are taken.",
      "  ultravk merge all.db shard-1.db shard-2.db shard-3.db\n",
      MERGE, 2, -1, "OUT.db and at least one IN.db are needed", verb_merge},
+    {"report", "DB [--run N] -o FILE.html", "make one HTML page that shows what a results database holds",
+     "The page needs no network and no other file: photos, texts, maps, curves and the SQL behind each of them are in it. Of many inputs\n"
+     "the first are shown, and of their maps what fits about 16 MB; the page says what it leaves out. A photo is shown when its file still\n"
+     "is what was explained. Works without Vulkan and without the models.",
+     "  ultravk report results.db -o report.html\n"
+     "  ultravk report results.db --run 3 --inputs 100 -o run3.html\n",
+     REPORT, 1, 1, "no database given", verb_report},
     {"prune", "DB --run N", "delete a run and all that only it used",
      NULL,
      "  ultravk prune results.db --run 3\n",
@@ -210,14 +217,17 @@ const flag flags[] = {
     {"label", FLAG_TEXT, RUNS, 0, FIELD(label), "TEXT", NULL, NULL, "a name for the run", 0, 0},
     {"top", FLAG_COUNT, EXPLAIN | SUMMARIES, 0, FIELD(top), "K|all", NULL, "all up to 5 million rows, then 20; in the printed table 5",
      "sources to keep of each map in table contribution", 0, 0},
-    {"out", FLAG_TEXT, EXPLAIN | SUMMARIES, 0, FIELD(out), "FILE", NULL, NULL, "write the raw rows: .npy (one input) or .safetensors", 0, 0},
+    {"out", FLAG_TEXT, EXPLAIN | SUMMARIES | REPORT, REPORT, FIELD(out), "FILE", NULL, NULL,
+     "write the raw rows: .npy (one input) or .safetensors; of report the page (-o is the same)", 0, 0},
     {"png", FLAG_TEXT, EXPLAIN, 0, FIELD(png), "DIR", NULL, NULL, "write heat maps over the photo", 0, 0},
     {"dump-hidden", FLAG_TEXT, EXPLAIN, 0, FIELD(dump_hidden), "FILE", NULL, NULL,
      "write z1..z(L+1) of one input, of a text the logits too, to a .safetensors file", 0, 0},
     {"named", FLAG_TEXT, QUERY, 0, FIELD(named), "NAME", NULL, NULL, "a ready-made query; --list shows them", 0, 0},
     {"list", FLAG_SWITCH, QUERY, 0, FIELD(list), NULL, NULL, NULL, "list the ready-made queries", 0, 0},
     {"format", FLAG_CHOICE, QUERY, 0, FIELD(format), NULL, format_names, "table", "how rows are printed", 0, 0},
-    {"run", FLAG_INTEGER, PRUNE, PRUNE, FIELD(run), "N", NULL, NULL, "the run to delete (column id of table run)", 1, INT64_MAX},
+    {"run", FLAG_INTEGER, PRUNE | REPORT, PRUNE, FIELD(run), "N", NULL, "of report every run",
+     "the run to delete, or to show alone (column id of table run)", 1, INT64_MAX},
+    {"inputs", FLAG_INTEGER, REPORT, 0, FIELD(inputs), "N", NULL, "24", "images, and as many texts, to show at most", 1, 100000},
     {"dir", FLAG_TEXT, DEMO, 0, FIELD(dir), "DIR", NULL, "ultravk-demo", "folder for the results; made where there is none", 0, 0},
     {"device", FLAG_TEXT, INFO | ROWS | GENERATE | DEMO, 0, FIELD(device), "N|NAME", NULL, "$ULTRAVK_DEVICE, else the best one",
      "device: its number, or a part of its name", 0, 0},

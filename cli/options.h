@@ -14,7 +14,7 @@ typedef struct options {
         *weights, *clusters, *ignore, *classes, *out_dir, *init, *dir;
     uint64_t memory;
     int64_t seed, run;
-    int layer, first_block, top, max_new, truncate, sample; /* 0: default; layer -1: auto; top and sample -1: all */
+    int layer, first_block, top, max_new, truncate, sample, inputs; /* 0: default; layer -1: auto; top and sample -1: all */
     int scalar, order, normalize, own_token, at, precision, format, mask, removal; /* positions in the lists of names below; own_token -1: by modality */
     int linkage, cluster_at, aggregate, cluster_scale, preset, perturb, solver; /* likewise */
     int res, steps;              /* 0: default */
@@ -86,5 +86,6 @@ uvk_status verb_query(const options *o);
 uvk_status verb_merge(const options *o);
 uvk_status verb_prune(const options *o);
 uvk_status verb_demo(const options *o);
+uvk_status verb_report(const options *o);
 
 #endif

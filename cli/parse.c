@@ -202,10 +202,15 @@ static uvk_status unknown_flag(const char *argument, const verb *v, uvk_error *e
     return status;
 }
 
+static const char *whole_name(const char *argument)
+{
+    return strcmp(argument, "-h") == 0 ? "--help" : strcmp(argument, "-o") == 0 ? "--out" : argument;
+}
+
 /* A flag at argv[*i]; moves *i past a value that stands on its own. */
 static uvk_status parse_flag(int argc, char **argv, int *i, options *o, bool *given, uvk_error *err)
 {
-    const char *argument = strcmp(argv[*i], "-h") == 0 ? "--help" : argv[*i];
+    const char *argument = whole_name(argv[*i]);
     size_t length = strcspn(argument, "=");
     const flag *f = strncmp(argument, "--", 2) == 0 ? find_flag(argument + 2, length - 2, o->verb) : NULL;
     if (!f)

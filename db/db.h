@@ -180,4 +180,48 @@ const uvk_db_named *uvk_db_named_queries(int *n);
 /* params: "key=value" strings, bound to :key. An unknown name or a missing or unknown parameter: UVK_USAGE. */
 uvk_status uvk_db_query_named(const char *path, const char *name, const char *const *params, int n_params, uvk_db_format format, FILE *out, uvk_error *err);
 
+/* ---- What a report reads ------------------------------------------------------------------------------------------------ */
+
+/* Opens for reading, as uvk_db_query does, and keeps to one moment of the file until it is closed with uvk_db_report_close. */
+uvk_status uvk_db_report_open(const char *path, uvk_db **out, uvk_error *err);
+void uvk_db_report_close(uvk_db *db);
+
+/* What each query needs of uvk_db_chosen stands at it; a run of 0 means every run. */
+typedef enum uvk_db_part {
+    UVK_DB_TOTALS,         /* run */
+    UVK_DB_RUNS,           /* run, most */
+    UVK_DB_SEQUENCES,      /* run, most of each modality */
+    UVK_DB_SEQUENCE_RUNS,  /* run, sequence */
+    UVK_DB_TOKENS,         /* sequence */
+    UVK_DB_WORDS,          /* sequence */
+    UVK_DB_MAPS,           /* run, sequence, most: spread evenly over the targets */
+    UVK_DB_SEGMENTS,       /* run, sequence */
+    UVK_DB_TCS,            /* run, sequence */
+    UVK_DB_SCORES,         /* run, sequence: its metrics that are no curves */
+    UVK_DB_DEPTH,          /* run */
+    UVK_DB_PERTURBATION,   /* run */
+    UVK_DB_FAITHFULNESS,   /* run */
+    UVK_DB_MODALITY,       /* nothing */
+} uvk_db_part;
+
+typedef struct uvk_db_chosen { int64_t run, sequence, most; } uvk_db_chosen;
+
+typedef struct uvk_db_cell {
+    enum { UVK_DB_NULL, UVK_DB_INTEGER, UVK_DB_REAL, UVK_DB_TEXT, UVK_DB_BLOB } type;
+    int64_t integer;
+    double real;
+    const char *bytes; /* text or BLOB, until the next row; a NUL follows */
+    size_t size;
+} uvk_db_cell;
+
+typedef struct uvk_db_rows {
+    /* Before the first row: the SQL as one would type it, and the names of its columns. */
+    uvk_status (*begin)(void *user, const char *sql, const char *const *names, int columns, uvk_error *err);
+    uvk_status (*row)(void *user, const uvk_db_cell *cells, int columns, uvk_error *err);
+    void *user;
+} uvk_db_rows;
+
+/* An SQL error, as of a view that the file defines otherwise: UVK_USAGE. What begin or row fail with ends the query. */
+uvk_status uvk_db_report(uvk_db *db, uvk_db_part part, const uvk_db_chosen *chosen, const uvk_db_rows *out, uvk_error *err);
+
 #endif

@@ -24,6 +24,8 @@ void uvk_image_free(uvk_image *image);
 bool uvk_image_sniff(const void *bytes, size_t size);
 /* An 8-bit RGB PNG, through a temporary name that is renamed when complete. */
 uvk_status uvk_image_save_png(const char *path, const uvk_image *image, uvk_error *err);
+/* A baseline JPEG, quality 1..100; *bytes is owned by the caller, free(). */
+uvk_status uvk_image_encode_jpeg(const uvk_image *image, int quality, unsigned char **bytes, size_t *size, uvk_error *err);
 
 /* An image of labels, one byte a pixel. */
 typedef struct uvk_labels {
