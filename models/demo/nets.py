@@ -168,6 +168,16 @@ class Llama(Net):
                            block + "input_layernorm.weight": (d,), block + "post_attention_layernorm.weight": (d,)})
         return shapes
 
+    def random_tensors(self, generator):
+        """Attention begins by copying: value and output projections undo each other (mimetic initialisation, arXiv 2305.09828), so that
+        where to look is all that a summary's words have to teach."""
+        tensors = super().random_tensors(generator)
+        for i in range(self.layers):
+            value = f"model.layers.{i}.self_attn.v_proj.weight"
+            tensors[value] = torch.linalg.qr(tensors[value])[0].contiguous()
+            tensors[value.replace("v_proj", "o_proj")] = 0.5 * tensors[value].t().contiguous()
+        return tensors
+
     def norm(self, x, name):
         return F.rms_norm(x, x.shape[-1:], self.w[name + ".weight"], self.config["rms_norm_eps"])
 
@@ -182,8 +192,15 @@ class Llama(Net):
     def embed(self, ids):
         return self.w["model.embed_tokens.weight"][ids]
 
+    def head(self, stream):
+        return F.linear(self.norm(stream, "model.norm"), self.w["model.embed_tokens.weight"])
+
     def forward(self, ids, embedded=None):
         """ids [B, n] -> logits [B, n, vocabulary], residual streams, probabilities. `embedded` replaces the embeddings of ids."""
+        streams, attentions = self.blocks(ids, embedded)
+        return self.head(streams[-1]), streams, attentions
+
+    def blocks(self, ids, embedded=None):
         x = self.embed(ids) if embedded is None else embedded
         mask = torch.full((x.shape[1], x.shape[1]), float("-inf"), dtype=x.dtype).triu(1)
         groups = self.heads // self.config["num_key_value_heads"]
@@ -200,4 +217,4 @@ class Llama(Net):
             x = x + self.linear(F.silu(self.linear(y, block + "mlp.gate_proj")) * self.linear(y, block + "mlp.up_proj"), block + "mlp.down_proj")
             streams.append(x)
             attentions.append(probabilities)
-        return F.linear(self.norm(x, "model.norm"), self.w["model.embed_tokens.weight"]), streams, attentions
+        return streams, attentions
