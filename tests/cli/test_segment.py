@@ -130,6 +130,14 @@ class Results(SegmentTest):
         self.assertIn("U.Acc", self.segment("a.npy", "--masks", "masks", "--clusters", 2).stdout)
 
 
+# The clusters of a run at another zeta, as the README has it: from each leaf up while merges stay at or below it.
+CUT = """WITH RECURSIVE steps AS (SELECT * FROM merge_step WHERE run_id = 1), n AS (SELECT count(*) + 1 AS n FROM steps),
+  node AS (SELECT a AS id FROM steps UNION ALL SELECT b FROM steps),
+  up (leaf, node) AS (SELECT id, id FROM node, n WHERE id < n
+    UNION ALL SELECT leaf, n + step FROM up, n JOIN steps ON node IN (a, b) WHERE height <= :zeta)
+SELECT leaf AS patch, max(node) AS cluster FROM up GROUP BY leaf ORDER BY leaf"""
+
+
 class Cuts(SegmentTest):
     def clusters(self, *arguments):
         return len(json.loads(self.segment("photo.png", "--json", "--quiet", "--db", "r.db", *arguments).stdout)["segments"])
@@ -143,6 +151,16 @@ class Cuts(SegmentTest):
             before = count
         self.assertEqual(before, 1)
         self.assertEqual([self.clusters("--clusters", k) for k in (4, 200)], [4, 9])
+
+    def test_so_are_the_members_of_a_cut(self):
+        self.clusters("--clusters", 2)
+        for zeta in (0.05,):
+            self.clusters("--zeta", zeta)
+            stored = self.rows("r.db", "SELECT cluster FROM segment_token WHERE run_id = (SELECT max(id) FROM run) ORDER BY token_idx")
+            asked = json.loads(self.ok("query", "r.db", CUT.replace(":zeta", str(zeta)), "--format", "json").stdout)
+            self.assertEqual(len({(a[0], b["cluster"]) for a, b in zip(stored, asked)}), len(set(stored)))
+            self.assertEqual(len(set(stored)), len({b["cluster"] for b in asked}))
+            self.assertEqual(len(asked), 9)
 
     def test_rows_are_used_again(self):
         self.ok("explain", "--model", "model", "photo.png", "--db", "r.db")
