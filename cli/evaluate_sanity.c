@@ -58,7 +58,7 @@ static uvk_status judge(job *j, const evaluation *e, explained *r, uvk_error *er
     if (!maps)
         return uvk_fail_memory(err, 2 * count * sizeof *maps, "maps");
     uvk_status status = descend(j, e, r, maps, maps + count, err);
-    if (uvk_weights_upload(j->session, &second) != UVK_OK) {
+    if (uvk_restore_weights(j->session, &second) != UVK_OK) {
         r->stopped = true;
         status = uvk_fail(err, second.status, "%s", second.message);
     }

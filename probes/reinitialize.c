@@ -66,7 +66,14 @@ uvk_status uvk_reinitialize_block(uvk_session *s, int block, int64_t seed, uvk_e
     };
     uvk_random draw = uvk_random_start(seed, (uint64_t)block);
     uvk_status status = UVK_OK;
+    s->tokens = 0;
     for (size_t i = 0; i < sizeof list / sizeof *list && status == UVK_OK; i++)
         status = reinitialize(s->ctx, list[i].tensor, list[i].matrix, list[i].value, &draw, err);
     return status;
+}
+
+uvk_status uvk_restore_weights(uvk_session *s, uvk_error *err)
+{
+    s->tokens = 0;
+    return uvk_weights_upload(s, err);
 }

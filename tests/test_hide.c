@@ -359,7 +359,8 @@ static void test_weights_drawn_anew(void **state)
     assert_memory_equal(found, below, sizeof found);
     latents(&r, 3, found);
     assert_memory_not_equal(found, before, sizeof found);
-    rig_expect(uvk_weights_upload(r.session, &err), &err);
+    rig_expect(uvk_restore_weights(r.session, &err), &err);
+    assert_int_equal(uvk_hidden(r.session, 3, again, &err), UVK_USAGE); /* of which weights? */
     latents(&r, 3, again);
     assert_memory_equal(again, before, sizeof again);
     rig_expect(uvk_reinitialize_block(r.session, 2, 4, &err), &err);
