@@ -267,13 +267,14 @@ static uvk_status take_inputs(merger *m, run_pair *run, uvk_error *err)
 
 /* ---- Numbers over a whole run ------------------------------------------------------------------------------------------- */
 
-/* A run that has grown: means are formed anew; what cannot be formed from the inputs' own numbers was of a part of them. */
+/* A run that has grown: means are formed anew, and the share of gaps above zero; what cannot be formed from the inputs' own numbers
+ * was of a part of them. */
 static uvk_status average_anew(merger *m, int64_t run, uvk_error *err)
 {
     static const char *const sql[] = {
-        "UPDATE metric AS w SET value = (SELECT avg(e.value) FROM metric AS e WHERE e.run_id = ?1 AND e.sequence_id IS NOT NULL"
-        " AND e.name = w.name AND e.method = w.method AND e.k IS w.k)"
-        " WHERE w.run_id = ?1 AND w.sequence_id IS NULL",
+        "UPDATE metric AS w SET value = (SELECT avg(CASE WHEN e.name = w.name THEN e.value ELSE e.value > 0 END) FROM metric AS e WHERE e.run_id = ?1"
+        " AND e.sequence_id IS NOT NULL AND e.name = CASE WHEN w.name = 'faithfulness_share' THEN 'faithfulness_gap' ELSE w.name END"
+        " AND e.method = w.method AND e.k IS w.k) WHERE w.run_id = ?1 AND w.sequence_id IS NULL",
         "DELETE FROM metric WHERE run_id = ?1 AND sequence_id IS NULL AND value IS NULL",
     };
     int64_t before = 0, after = 0;
