@@ -1,4 +1,5 @@
 /* ultravk, the program. */
+#include "document.h"
 #include "messages.h"
 #include "options.h"
 #include "signals.h"
@@ -7,6 +8,10 @@
 
 static uvk_status run(const options *o)
 {
+    if (o->document >= 0) {
+        document_print(o->document);
+        return UVK_OK;
+    }
     if (o->help) {
         help_print(o->verb);
         return UVK_OK;

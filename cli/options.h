@@ -10,6 +10,7 @@ typedef struct number_pair { bool given; int first, second; } number_pair;
 typedef struct options {
     const struct verb *verb;     /* NULL: none was given */
     bool help, version, json, quiet, resume, list;
+    int document;                /* of document_names; -1: none was asked for */
     const char *model, *db, *device, *tokens, *label, *out, *png, *dump_hidden, *named, *prompt, *context, *summary, *pairs, *baselines, *masks,
         *weights, *clusters, *ignore, *classes, *out_dir, *init, *dir;
     uint64_t memory;

@@ -1,6 +1,7 @@
 /* From argv to options, by the tables. */
 #include "options.h"
 
+#include "document.h"
 #include "suggest.h"
 #include "text.h"
 
@@ -297,15 +298,26 @@ static char *command_line(int argc, char **argv)
     return clean;
 }
 
+/* "help VERB", or what the build asks for: "help --man". */
+static uvk_status find_help(const char *topic, options *o, uvk_error *err)
+{
+    for (int i = 0; document_names[i]; i++)
+        if (strncmp(topic, "--", 2) == 0 && strcmp(topic + 2, document_names[i]) == 0) {
+            o->document = i;
+            return UVK_OK;
+        }
+    return find_verb(topic, o, err);
+}
+
 uvk_status options_parse(int argc, char **argv, options *out, uvk_error *err)
 {
-    *out = (options){.own_token = -1, .at_word = -1, .zeta = NAN, .delta = NAN, .lambda = NAN};
+    *out = (options){.document = -1, .own_token = -1, .at_word = -1, .zeta = NAN, .delta = NAN, .lambda = NAN};
     if (argc < 2)
         return uvk_fail(err, UVK_USAGE, "no verb given (see ultravk --help)");
     out->help = strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "-h") == 0 || strcmp(argv[1], "help") == 0;
     out->version = strcmp(argv[1], "--version") == 0;
     if (out->help || out->version)
-        return argc > 2 && strcmp(argv[1], "help") == 0 ? find_verb(argv[2], out, err) : UVK_OK;
+        return argc > 2 && strcmp(argv[1], "help") == 0 ? find_help(argv[2], out, err) : UVK_OK;
 
     uvk_status status = find_verb(argv[1], out, err);
     bool *given = text_alloc((size_t)n_flags, sizeof *given);

@@ -177,7 +177,7 @@ static uvk_status copy_sequences(merger *m, run_pair *run, int64_t input_from, i
 {
     static const char sql[] = "SELECT q.id, q.key FROM sequence AS q WHERE q.input_id = ?1 AND q.model_id = ?3 AND"
         " (" OF("map") " OR " OF("segment") " OR " OF("merge_step") " OR " OF("tcs") " OR " OF("metric") ")";
-    sqlite3_stmt *row;
+    sqlite3_stmt *row = NULL;
     int code = SQLITE_DONE;
     uvk_status status = select_from(m, sql, input_from, &row, err);
     if (!status && (sqlite3_bind_int64(row, 2, run->from) != SQLITE_OK || sqlite3_bind_int64(row, 3, run->model_from) != SQLITE_OK))
@@ -247,7 +247,7 @@ static uvk_status take_input(merger *m, run_pair *run, sqlite3_stmt *row, uvk_er
 
 static uvk_status take_inputs(merger *m, run_pair *run, uvk_error *err)
 {
-    sqlite3_stmt *row;
+    sqlite3_stmt *row = NULL;
     int code = SQLITE_DONE;
     uvk_status status = select_from(m, inputs_of_run, run->from, &row, err);
     while (!status && (code = sqlite3_step(row)) == SQLITE_ROW) {
@@ -267,13 +267,14 @@ static uvk_status take_inputs(merger *m, run_pair *run, uvk_error *err)
 
 /* ---- Numbers over a whole run ------------------------------------------------------------------------------------------- */
 
-/* A run that has grown: means are formed anew; what cannot be formed from the inputs' own numbers was of a part of them. */
+/* A run that has grown: means are formed anew, and the share of gaps above zero; what cannot be formed from the inputs' own numbers
+ * was of a part of them. */
 static uvk_status average_anew(merger *m, int64_t run, uvk_error *err)
 {
     static const char *const sql[] = {
-        "UPDATE metric AS w SET value = (SELECT avg(e.value) FROM metric AS e WHERE e.run_id = ?1 AND e.sequence_id IS NOT NULL"
-        " AND e.name = w.name AND e.method = w.method AND e.k IS w.k)"
-        " WHERE w.run_id = ?1 AND w.sequence_id IS NULL",
+        "UPDATE metric AS w SET value = (SELECT avg(CASE WHEN e.name = w.name THEN e.value ELSE e.value > 0 END) FROM metric AS e WHERE e.run_id = ?1"
+        " AND e.sequence_id IS NOT NULL AND e.name = CASE WHEN w.name = 'faithfulness_share' THEN 'faithfulness_gap' ELSE w.name END"
+        " AND e.method = w.method AND e.k IS w.k) WHERE w.run_id = ?1 AND w.sequence_id IS NULL",
         "DELETE FROM metric WHERE run_id = ?1 AND sequence_id IS NULL AND value IS NULL",
     };
     int64_t before = 0, after = 0;
@@ -305,7 +306,7 @@ static uvk_status compare_runs(merger *m, int64_t from, int64_t to, likeness *ou
 {
     static const char done_inputs[] = "SELECT i.sha256, i.name, x.device, x.seconds_forward, x.seconds_backward, x.gflop, x.peak_bytes"
         " FROM run_input AS x JOIN input AS i ON i.id = x.input_id WHERE x.run_id = ?1 AND x.status = 'done'";
-    sqlite3_stmt *row;
+    sqlite3_stmt *row = NULL;
     int code = SQLITE_DONE;
     *out = (likeness){0, 0};
     uvk_status status = select_from(m, done_inputs, from, &row, err);
@@ -384,7 +385,7 @@ static uvk_status join_run(merger *m, run_pair *run, uvk_error *err)
 {
     static const char of_run[] = "SELECT CASE WHEN status IN ('running', 'interrupted', 'done') THEN status ELSE 'failed' END, label, started_at, finished_at"
         " FROM run WHERE id = ?1";
-    sqlite3_stmt *row;
+    sqlite3_stmt *row = NULL;
     uvk_status status = find_covers(m, run, err);
     if (!status)
         status = select_from(m, of_run, run->from, &row, err);
@@ -414,7 +415,7 @@ static uvk_status start_run(merger *m, run_pair *run, const char *base, uvk_erro
 static uvk_status put_model(merger *m, run_pair *run, uvk_error *err)
 {
     uvk_sql_value id = none();
-    sqlite3_stmt *row;
+    sqlite3_stmt *row = NULL;
     run->model_to = 0;
     uvk_status status = select_from(m, "SELECT sha256 FROM model WHERE id = ?1", run->model_from, &row, err);
     if (!status && sqlite3_step(row) != SQLITE_ROW)
@@ -456,7 +457,7 @@ static uvk_status read_base(merger *m, sqlite3_stmt *row, char base[UVK_RUN_KEY 
 
 static uvk_status merge_runs(merger *m, uvk_error *err)
 {
-    sqlite3_stmt *row;
+    sqlite3_stmt *row = NULL;
     int code = SQLITE_DONE;
     int64_t n_runs = 0;
     uvk_status status = get_from(m, "SELECT count(*) FROM run", NULL, 0, &n_runs, err);

@@ -334,11 +334,14 @@ static void figures_of_a_whole_run_are_formed_anew_or_dropped(void **state)
     make_run(f->b, "f");  /* 5/8 */
     run_plain(f->a, "INSERT INTO metric VALUES (1, NULL, NULL, 'auprc', 'ultra', NULL, 0.1875), (1, NULL, NULL, 'pooled_acc', 'ultra', NULL, 0.5)");
     run_plain(f->b, "INSERT INTO metric VALUES (1, NULL, NULL, 'auprc', 'ultra', NULL, 0.625), (1, NULL, NULL, 'pooled_acc', 'ultra', NULL, 0.25)");
+    run_plain(f->a, "INSERT INTO metric VALUES (1, 1, 1, 'faithfulness_gap', 'ultra', NULL, 0.5), (1, NULL, NULL, 'faithfulness_share', 'ultra', NULL, 1)");
+    run_plain(f->b, "INSERT INTO metric VALUES (1, 1, 1, 'faithfulness_gap', 'ultra', NULL, -0.5), (1, NULL, NULL, 'faithfulness_share', 'ultra', NULL, 0)");
     merge(f->base.path, f->a);
-    assert_string_equal(value_of(f->base.path, "SELECT count(*) || ' ' || sum(value) FROM metric WHERE sequence_id IS NULL"), "2 0.6875");
+    assert_string_equal(value_of(f->base.path, "SELECT count(*) || ' ' || sum(value) FROM metric WHERE sequence_id IS NULL"), "3 1.6875");
     uvk_db_merged done = merge(f->base.path, f->b);
     assert_int_equal(done.dropped, 1);
-    assert_string_equal(value_of(f->base.path, "SELECT group_concat(name || value) FROM metric WHERE sequence_id IS NULL"), "auprc0.333333333333333");
+    assert_string_equal(value_of(f->base.path, "SELECT group_concat(name || round(value, 9)) FROM metric WHERE sequence_id IS NULL"),
+                        "auprc0.333333333,faithfulness_share0.5");
     char *before = every_byte(f->base.path);
     assert_int_equal(merge(f->base.path, f->a).dropped, 0);
     expect_unchanged(f->base.path, before);

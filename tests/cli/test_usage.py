@@ -4,7 +4,7 @@ import re
 
 from harness import NO_DRIVER, ProgramTest, main
 
-VERBS = ["devices", "info", "explain", "summarize", "attribute", "generate", "tokenize", "query", "prune"]
+VERBS = ["devices", "info", "explain", "summarize", "attribute", "generate", "tokenize", "query", "merge", "prune"]
 
 
 class Help(ProgramTest):
@@ -30,7 +30,7 @@ class Help(ProgramTest):
     def test_every_flag_of_explain_has_a_line(self):
         text = self.ok("explain", "--help").stdout
         for flag in ("model tokens at-pixel at-word layer first-block scalar order normalize own-token out png dump-hidden db device precision memory seed "
-                     "resume top label quiet json help version").split():
+                     "resume shard top label quiet json help version").split():
             self.assertRegex(text, r"(?m)^  --%s( .*)?$" % flag)
         for default in ("[patches; of a text all]", "[sum]", "[rollout]", "[norm]", "[max; of a text zero]", "[f32]", "[1]"):
             self.assertIn(default, text)
