@@ -146,7 +146,7 @@ typedef struct uvk_db_rows_key {
     const char *weights;           /* "weights" of the run's params, NULL: none */
 } uvk_db_rows_key;
 
-/* The rows of targets[n_targets] into rows[n_targets * n_tokens], from the latest run that has them all; *run_id is 0 when there is none. */
+/* The rows of targets[n_targets], in ascending order, into rows[n_targets * n_tokens], from the latest run that has them all; *run_id is 0 when there is none. */
 uvk_status uvk_db_find_rows(uvk_db *db, const uvk_db_rows_key *key, const int32_t *targets, int n_targets, int n_tokens, float *rows, int64_t *run_id, uvk_error *err);
 /* The means over a run of every number that its inputs have in table metric, as rows without a sequence; those from before are
  * replaced. Of faithfulness_gap also the share above 0, faithfulness_share. */
