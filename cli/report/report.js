@@ -159,10 +159,10 @@ function imageViewer() {
     if (picture && picture.complete && picture.naturalWidth) context.drawImage(picture, 0, 0, canvas.width, canvas.height);
     if (!dim) return;
     context.globalCompositeOperation = "saturation";
-    context.fillStyle = "hsl(0 0% 50% / .7)";
+    context.fillStyle = "hsl(0 0% 50% / .6)";
     context.fillRect(0, 0, canvas.width, canvas.height);
     context.globalCompositeOperation = "source-over";
-    context.fillStyle = "rgb(0 0 0 / " + (dim === true ? .45 : dim) + ")";
+    context.fillStyle = "rgb(0 0 0 / " + (dim === true ? .35 : dim) + ")";
     context.fillRect(0, 0, canvas.width, canvas.height);
   }
 
@@ -244,8 +244,8 @@ function imageViewer() {
     mapSql.set("SELECT t.grid_row, t.grid_col, s.score\nFROM scores(" + maps.packed.id[k] + ") AS s JOIN token AS t ON t.sequence_id = " + item.sequence +
       " AND t.idx = s.source_idx\nWHERE t.kind = 'patch' AND t.idx <> " + token.idx + " ORDER BY s.score DESC, t.idx LIMIT 8");
     side.replaceChildren(title, el("p", { class: "faint small" }, "token " + token.idx +
-      (spread == null ? "" : "; spread over as much as " + number(spread) + " patches") +
-      (local == null ? "" : "; mean distance " + number(local) + " of an even spread")),
+      (spread == null ? "" : "; spread over about " + number(spread) + " patches") +
+      (local == null ? "" : "; at " + number(local) + " of the distance of an even spread")),
       el("p", { class: "small" }, "Strongest other patches"), ranks(top, "Strongest other patches"), mapSql);
     return title.textContent + ". Strongest: " + top.slice(0, 3).map(t => t.name + " " + number(t.value)).join("; ") + ".";
   }
@@ -477,7 +477,7 @@ function textViewer() {
     units.forEach((unit, u) => {
       const v = most > 0 ? values[u] / most : 0;
       spans[u].style.setProperty("--v", v.toFixed(3));
-      spans[u].classList.toggle("hot", v > .45);
+      spans[u].classList.toggle("hot", v > .66);
     });
   }
 
@@ -508,7 +508,7 @@ function textViewer() {
       values = contributionOf(u);
       role = "summary";
       title = "What \u201c" + plain(units[u].text) + "\u201d went into";
-      sql = "SELECT target_word, avg(score_sum) AS score FROM v_word_contribution\nWHERE " + where() + " AND source_word_idx = " + units[u].id +
+      sql = "SELECT target_word, avg(score_sum) AS score FROM v_word_contribution\nWHERE " + where() + " AND source_word_idx = " + units[u].id + " AND target_word_idx IS NOT NULL" +
         "\nGROUP BY target_word_idx ORDER BY score DESC, target_word_idx LIMIT 10";
     }
     light(values);
@@ -617,7 +617,8 @@ function textViewer() {
     if (item.runs.length) chooseRun(start);
   }
 
-  strip.append(...list.map(i => el("button", { type: "button", onclick: () => choose(i) }, el("span", {}, bdi(sequences[i].input)))));
+  strip.append(...list.map(i => el("button", { type: "button", onclick: () => choose(i) }, el("span", {}, bdi(sequences[i].input)),
+    el("span", { class: "faint" }, sequences[i].summary == null ? "alone" : "and summary"))));
   if (list.length) choose(list[0]);
   return [el("p", { class: "faint" }, "Point at a word, or reach it with Tab and the arrow keys: a word of the summary lights the words of the text that it came from, a word of the text those that it went into. Enter or a click keeps it lit, Escape lets go."),
     list.length > 1 ? strip : null, caption, controls, reading, note];

@@ -36,6 +36,7 @@ class Browser:
         self.session = self.call("Target.attachToTarget", targetId=target, flatten=True)["sessionId"]
         for domain in ("Page", "Runtime", "Log", "Network"):
             self.call(domain + ".enable")
+        self.call("Performance.enable", timeDomain="threadTicks")
         self.call("Emulation.setDeviceMetricsOverride", width=width, height=height, deviceScaleFactor=1, mobile=False)
 
     def close(self):
@@ -60,7 +61,7 @@ class Browser:
             self.errors.append(params["exceptionDetails"].get("exception", {}).get("description", "exception"))
         elif method == "Runtime.consoleAPICalled" and params["type"] in ("error", "warning", "assert"):
             self.errors.append(str(params["args"]))
-        elif method == "Log.entryAdded" and params["entry"]["level"] in ("error", "warning"):
+        elif method == "Log.entryAdded" and params["entry"]["level"] == "error":
             self.errors.append(params["entry"]["text"])
         elif method == "Network.requestWillBeSent":
             if not params["request"]["url"].startswith("data:"):  # those are in the page
@@ -88,13 +89,19 @@ class Browser:
 
     def open(self, path):
         """Opens a report from disk; the seconds until it can be used."""
+        self.errors, self.requests = [], []
+        self.mouse("mouseMoved", 1, 1)
         start = time.monotonic()
         self.call("Page.navigate", url="file://" + path)
-        while self.run("document.documentElement.dataset.ready") != "yes":
+        while self.run("document.documentElement?.dataset.ready") != "yes":
             if time.monotonic() > start + 60:
                 raise TimeoutError("the page does not get ready: %s" % self.errors)
             time.sleep(0.01)
         return time.monotonic() - start
+
+    def busy(self):
+        """Seconds that a processor has worked for the pages of this browser, however busy the machine is with other things."""
+        return next(m["value"] for m in self.call("Performance.getMetrics")["metrics"] if m["name"] == "TaskDuration")
 
     def mouse(self, kind, x, y, **more):
         self.call("Input.dispatchMouseEvent", type=kind, x=x, y=y, **more)
