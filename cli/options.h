@@ -8,6 +8,7 @@
 typedef struct number_pair { bool given; int first, second; } number_pair;
 
 typedef struct options {
+    const char *program;         /* as it was called */
     const struct verb *verb;     /* NULL: none was given */
     bool help, version, json, quiet, resume, list;
     const char *model, *db, *device, *tokens, *label, *out, *png, *dump_hidden, *named, *prompt, *context, *summary, *pairs, *dir;

@@ -244,7 +244,7 @@ static char *command_line(int argc, char **argv)
 
 uvk_status options_parse(int argc, char **argv, options *out, uvk_error *err)
 {
-    *out = (options){.own_token = -1, .at_word = -1};
+    *out = (options){.program = argc ? argv[0] : "ultravk", .own_token = -1, .at_word = -1};
     if (argc < 2)
         return uvk_fail(err, UVK_USAGE, "no verb given (see ultravk --help)");
     out->help = strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "-h") == 0 || strcmp(argv[1], "help") == 0;
