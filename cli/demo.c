@@ -82,6 +82,8 @@ static line begin(const demo *d, const char *name, const char *model)
         add(&l, text_copy("--memory"));
         add(&l, text_format("%llu", (unsigned long long)d->o->memory));
     }
+    if (d->o->quiet)
+        add(&l, text_copy("--quiet"));
     return l;
 }
 

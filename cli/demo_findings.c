@@ -156,8 +156,8 @@ static uvk_status print_scenes(const demo *d, uvk_error *err)
     }
     if (status != UVK_OK || !patches.count)
         return status;
-    printf("%d scenes: every token explained. Of a patch's explanation %.0f %% lies in the object it shows (chance %.0f %%: %.1f times; %d patches),\n"
-           "    of the image's (CLS) %.0f %% in the objects (chance %.0f %%: %.1f times)\n",
+    printf("%d scenes, every token explained: %.0f %% of a patch's explanation lies in the object it shows (chance %.0f %%: %.1f times; %d patches),\n"
+           "    %.0f %% of the explanation of CLS in the objects (chance %.0f %%: %.1f times)\n",
            DEMO_SCENES, 100 * patches.inside / patches.count, 100 * patches.chance / patches.count, patches.inside / patches.chance, patches.count,
            100 * cls.inside / cls.count, 100 * cls.chance / cls.count, cls.inside / cls.chance);
     return UVK_OK;
@@ -214,9 +214,9 @@ static uvk_status print_rest(const demo *d, uvk_error *err)
     if (status == UVK_OK)
         printf("device: %s; %.0f seconds\n"
                "database: %s; ask it, for example\n"
-               "    ultravk query %s --named top-sources image=0000.png\n"
-               "    ultravk query %s --named tcs-words input=%s.txt\n",
-               string(rows->child, "device"), seconds_now() - d->started, d->db, d->db, d->db, demo_report_id(d->reports[0]));
+               "    %s query %s --named top-sources image=0000.png\n"
+               "    %s query %s --named tcs-words input=%s.txt\n",
+               string(rows->child, "device"), seconds_now() - d->started, d->db, d->o->program, d->db, d->o->program, d->db, demo_report_id(d->reports[0]));
     cJSON_Delete(rows);
     return status;
 }

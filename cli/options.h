@@ -8,6 +8,7 @@
 typedef struct number_pair { bool given; int first, second; } number_pair;
 
 typedef struct options {
+    const char *program;         /* as it was called */
     const struct verb *verb;     /* NULL: none was given */
     bool help, version, json, quiet, resume, list;
     int document;                /* of document_names; -1: none was asked for */

@@ -311,7 +311,7 @@ static uvk_status find_help(const char *topic, options *o, uvk_error *err)
 
 uvk_status options_parse(int argc, char **argv, options *out, uvk_error *err)
 {
-    *out = (options){.document = -1, .own_token = -1, .at_word = -1, .zeta = NAN, .delta = NAN, .lambda = NAN};
+    *out = (options){.program = argc ? argv[0] : "ultravk", .document = -1, .own_token = -1, .at_word = -1, .zeta = NAN, .delta = NAN, .lambda = NAN};
     if (argc < 2)
         return uvk_fail(err, UVK_USAGE, "no verb given (see ultravk --help)");
     out->help = strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "-h") == 0 || strcmp(argv[1], "help") == 0;

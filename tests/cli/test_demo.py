@@ -107,14 +107,14 @@ class Demo(ProgramTest):
 
     def test_scenes(self):
         sums = self.scene_shares()
-        inside, chance, ratio, count = self.numbers(r"patch's explanation (\d+) % lies .*?chance (\d+) %: ([\d.]+) times; (\d+) patches")
+        inside, chance, ratio, count = self.numbers(r"(\d+) % of a patch's explanation lies .*?chance (\d+) %: ([\d.]+) times; (\d+) patches")
         own = sums["patch"]
         self.assertEqual(count, own[2])
         self.assertAlmostEqual(inside, 100 * own[0] / own[2], delta=0.6)
         self.assertAlmostEqual(chance, 100 * own[1] / own[2], delta=0.6)
         self.assertAlmostEqual(ratio, own[0] / own[1], delta=0.06)
         self.assertGreaterEqual(ratio, 2)
-        inside, chance, ratio = self.numbers(r"CLS\) (\d+) % .*?chance (\d+) %: ([\d.]+) times")
+        inside, chance, ratio = self.numbers(r"(\d+) % of the explanation of CLS .*?chance (\d+) %: ([\d.]+) times")
         self.assertAlmostEqual(inside, 100 * sums["cls"][0] / SCENES, delta=0.6)
         self.assertAlmostEqual(ratio, sums["cls"][0] / sums["cls"][1], delta=0.06)
 
@@ -148,7 +148,7 @@ class Demo(ProgramTest):
         self.assertIn("out/results.db", self.out)
         (device,), = self.ask("SELECT DISTINCT device FROM run")
         self.assertIn(device, self.out)
-        queries = re.findall(r"^ +ultravk (query .*)$", self.out, re.M)
+        queries = re.findall(r"^ +%s (query .*)$" % re.escape(PROGRAM), self.out, re.M)
         self.assertEqual(len(queries), 2)
         for query in queries:
             r = subprocess.run([PROGRAM, *shlex.split(query)], cwd=self.home, text=True, capture_output=True)
