@@ -4,7 +4,7 @@ import re
 
 from harness import NO_DRIVER, ProgramTest, main
 
-VERBS = ["devices", "info", "explain", "summarize", "attribute", "generate", "tokenize", "query", "prune"]
+VERBS = ["devices", "info", "explain", "summarize", "attribute", "generate", "tokenize", "query", "report", "prune"]
 
 
 class Help(ProgramTest):
