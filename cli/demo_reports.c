@@ -93,7 +93,7 @@ static int span_edge(const cJSON *fact, int edge)
 int demo_facts_right(const cJSON *report, const char *summary, int *facts)
 {
     const char *reference = string_of(report, "summary"), *at = summary;
-    const cJSON *spans = cJSON_GetObjectItemCaseSensitive(report, "summary_spans");
+    const cJSON *spans = cJSON_GetObjectItemCaseSensitive(report, "summary_rationales");
     int right = 0;
     *facts = cJSON_GetArraySize(spans);
     for (const cJSON *fact = spans ? spans->child : NULL; fact; fact = fact->next) {

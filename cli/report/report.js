@@ -57,7 +57,7 @@ function sqlBlock(label = "SQL") {
 function ranks(list, label) {
   const most = Math.max(...list.map(entry => entry.value), 0) || 1;
   return el("ol", { class: "ranks", "aria-label": label }, ...list.map(entry => el("li", {}, bdi(entry.name),
-    fill(el("span", { class: "bar", "aria-hidden": "true" }), { style: "width:" + 100 * entry.value / most + "%" }, []),
+    fill(el("span", { class: "bar", "aria-hidden": "true" }), { style: "width:" + 100 * Math.max(0, entry.value) / most + "%" }, []),
     el("span", { class: "value" }, number(entry.value)))));
 }
 
@@ -265,7 +265,7 @@ function imageViewer() {
       if (k === undefined) continue;
       context.globalAlpha = at < 0 ? .5 : k === at ? .72 : .16;
       context.fillStyle = segmentColor(k);
-      context.fillRect(x0, y0, x1 - x0, y1 - y0);
+      context.fillRect(Math.round(x0), Math.round(y0), Math.round(x1) - Math.round(x0), Math.round(y1) - Math.round(y0)); // no seams
       context.globalAlpha = 1;
       context.strokeStyle = "rgb(255 255 255 / .9)";
       context.lineWidth = 2.5;
@@ -307,7 +307,7 @@ function imageViewer() {
     } else {
       side.shown = item.runs[run];
       const scores = item.runs[run].scores;
-      side.replaceChildren(title, legend, scores.length ? dataTable(["score", "method", "value"], scores.map(s => [s.name, s.method, s.value]), "Scores of this image") : "",
+      side.replaceChildren(title, legend, scores.length ? scoreTable(scores) : "",
         segmentSql.set(item.runs[run].sql.segments));
     }
     return at < 0 ? title.textContent : "Segment " + segments[at].cluster + ": " + (segments[at].class_name || "") + " " + count(segments[at].n_tokens, "patch", "patches");
@@ -627,11 +627,18 @@ function textViewer() {
 /* ---- Tables and charts --------------------------------------------------------------------------------------------------------------- */
 
 function dataTable(columns, lines, caption) {
+  const filled = columns.map((_, i) => i).filter(i => lines.some(line => line[i] != null));
+  [columns, lines] = [filled.map(i => columns[i]), lines.map(line => filled.map(i => line[i]))];
   const numeric = columns.map((_, i) => lines.every(line => line[i] == null || typeof line[i] === "number"));
   return el("div", { class: "scroll", tabindex: "0", role: "group", "aria-label": caption }, el("table", {}, el("caption", {}, caption),
     el("thead", {}, el("tr", {}, ...columns.map((c, i) => el("th", { scope: "col", class: numeric[i] ? "n" : null }, c.replaceAll("_", " "))))),
     el("tbody", {}, ...lines.map(line => el("tr", {}, ...line.map((v, i) => el("td", { class: numeric[i] ? "n" : null },
       v == null ? "" : typeof v === "number" ? (Number.isInteger(v) ? String(v) : number(v)) : bdi(v))))))));
+}
+/* A line per method, a column per score. */
+function scoreTable(scores) {
+  const names = [...new Set(scores.map(s => s.name))], by = groupBy(scores, s => s.method);
+  return dataTable(["method", ...names], [...by].map(([method, list]) => [methodName(method), ...names.map(name => list.find(s => s.name === name)?.value ?? null)]), "Scores of this image");
 }
 const numbers = (table, caption) => el("details", {}, el("summary", {}, "Numbers"), dataTable(table.columns, table.rows, caption));
 
@@ -703,11 +710,17 @@ const meaning = {
   comprehensiveness: ["Deleting the top tokens", "loss of the summary's probability, higher is better"], sufficiency: ["Keeping the top tokens only", "loss of the summary's probability, lower is better"],
 };
 
+/* What has one point only. */
+const bars = (title, explanation, place, group) => el("figure", {}, el("figcaption", {}, bdi(title), el("small", {}, explanation + "; at " + place)),
+  ranks(group.map(r => ({ name: methodName(r.method), value: r.value })).sort((a, b) => b.value - a.value), title));
+
 /* One chart per group, one line per method. */
 function chartsOf(list, groupName, x, xLabel, note) {
   const names = order.concat(list.map(r => r.method)).filter((m, i, all) => all.indexOf(m) === i && list.some(r => r.method === m));
-  const charts = [...groupBy(list.filter(r => r.value != null), groupName)].map(([name, group]) => {
+  const charts = [...groupBy(list.filter(r => r.value != null), r => r.metric + ", " + groupName(r))].map(([, group]) => {
+    const name = groupName(group[0]);
     const [title, explanation] = meaning[group[0].metric] || [group[0].metric, ""];
+    if (new Set(group.map(x)).size === 1) return bars(title, plain(name) + "; " + explanation, xLabel + " " + number(x(group[0])), group);
     return chart(title, plain(name) + "; " + explanation, xLabel, names.filter(m => group.some(r => r.method === m)).map(m => (
       { name: m, points: group.filter(r => r.method === m).map(r => ({ x: x(r), y: r.value, note: note(r) })) })));
   });
@@ -717,10 +730,10 @@ function chartsOf(list, groupName, x, xLabel, note) {
 function curvesSection() {
   const parts = [], depth = rows(data.depth), drift = rows(data.perturbation);
   if (depth.length) parts.push(el("h3", {}, "By depth of the layer"), el("p", { class: "faint small" }, "0 is the input of the model, 1 the output of its last block."),
-    ...chartsOf(depth, r => r.model + ", " + r.scalar + (r.metric ? ", " + r.metric : ""), r => r.depth, "depth", r => "layer " + r.layer + ", " + count(r.inputs, "input")),
+    ...chartsOf(depth, r => r.model + ", " + r.scalar, r => r.depth, "depth", r => "layer " + r.layer + ", " + count(r.inputs, "input")),
     numbers(data.depth, "By depth"), sqlBlock().set(data.depth.sql));
   if (drift.length) parts.push(el("h3", {}, "Perturbation"), el("p", { class: "faint small" }, "Tokens are hidden in the order that a method gives them; lines are means over inputs."),
-    ...chartsOf(drift, r => r.model + ", layer " + r.layer + ", " + r.scalar + ", " + r.metric, r => r.k, "part of the tokens", r => count(r.inputs, "input")),
+    ...chartsOf(drift, r => r.model + ", layer " + r.layer + ", " + r.scalar, r => r.k, "part of the tokens", r => count(r.inputs, "input")),
     numbers(data.perturbation, "Perturbation"), sqlBlock().set(data.perturbation.sql));
   if (data.faithfulness.rows.length) parts.push(dataTable(data.faithfulness.columns, data.faithfulness.rows, "Means of each run and method"), sqlBlock().set(data.faithfulness.sql));
   return parts;

@@ -280,4 +280,4 @@ def draw_report(seed, index, most_others=9):
     in_order = lambda spans: {slot: spans[slot] for slot in FACTS}
     return {"id": f"{seed}-{index:05d}", "document": str(document), "summary": str(summary),
             "rationales": in_order(document.spans), "paraphrase": str(paraphrase),
-            "paraphrase_rationales": in_order(paraphrase.spans), "slots": facts, "summary_spans": in_order(summary.spans)}
+            "paraphrase_rationales": in_order(paraphrase.spans), "slots": facts, "summary_rationales": in_order(summary.spans)}

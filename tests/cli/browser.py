@@ -131,5 +131,7 @@ class Browser:
         if selector:
             box = self.run("(r => [r.left + scrollX, r.top + scrollY, r.width, r.height])(document.querySelector(%s).getBoundingClientRect())" % json.dumps(selector))
             clip = {"clip": {"x": box[0], "y": box[1], "width": box[2], "height": box[3], "scale": 1}, "captureBeyondViewport": True}
+        kind = os.path.splitext(path)[1][1:]
+        quality = {} if kind == "png" else {"quality": 88}
         with open(path, "wb") as f:
-            f.write(base64.b64decode(self.call("Page.captureScreenshot", format="png", **clip)["data"]))
+            f.write(base64.b64decode(self.call("Page.captureScreenshot", format=kind, **quality, **clip)["data"]))

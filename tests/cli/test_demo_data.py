@@ -31,7 +31,7 @@ class Generators(ProgramTest):
 
     def test_spans_are_exact_and_facts_stated_once(self):
         for report in self.reports(7, 200):
-            for text, spans in (("document", "rationales"), ("paraphrase", "paraphrase_rationales"), ("summary", "summary_spans")):
+            for text, spans in (("document", "rationales"), ("paraphrase", "paraphrase_rationales"), ("summary", "summary_rationales")):
                 self.assertEqual(set(report[spans]), set(report["slots"]))
                 for slot, value in report["slots"].items():
                     (start, end), = report[spans][slot]

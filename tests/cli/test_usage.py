@@ -4,7 +4,7 @@ import re
 
 from harness import NO_DRIVER, ProgramTest, main
 
-VERBS = ["devices", "info", "explain", "summarize", "attribute", "generate", "tokenize", "query", "merge", "prune"]
+VERBS = ["devices", "info", "explain", "segment", "refine", "summarize", "attribute", "evaluate", "generate", "tokenize", "query", "report", "merge", "prune", "demo"]
 
 
 class Help(ProgramTest):
