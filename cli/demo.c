@@ -66,11 +66,20 @@ static void add_flag(line *l, const char *name, const char *value)
     add(l, text_copy(value));
 }
 
-static line begin(const demo *d, const char *name, const char *model)
+static line begin_with(const char *name, const char *argument)
 {
     line l = {0};
     add(&l, text_copy("ultravk"));
     add(&l, text_copy(name));
+    if (argument)
+        add(&l, text_copy(argument));
+    return l;
+}
+
+/* argument: what evaluate evaluates; NULL: none. */
+static line begin(const demo *d, const char *name, const char *argument, const char *model)
+{
+    line l = begin_with(name, argument);
     add(&l, text_copy("--model"));
     add(&l, text_join_path(d->data, model));
     add_flag(&l, "--scalar", SCALAR);
@@ -106,18 +115,45 @@ static uvk_status run(line *l)
     return status;
 }
 
+static void add_scenes(line *l, const demo *d, int count)
+{
+    for (int i = 0; i < count; i++)
+        add(l, text_format("%s/scenes/images/%04d.png", d->data, i));
+}
+
 static uvk_status explain_scenes(const demo *d)
 {
-    line l = begin(d, "explain", "vit");
+    line l = begin(d, "explain", NULL, "vit");
     add_flag(&l, "--tokens", "all");
-    for (int i = 0; i < DEMO_SCENES; i++)
-        add(&l, text_format("%s/scenes/images/%04d.png", d->data, i));
+    add_scenes(&l, d, DEMO_SCENES);
+    return run(&l);
+}
+
+/* Of the rows that are there. */
+static uvk_status segment_scenes(const demo *d)
+{
+    line l = begin(d, "segment", NULL, "vit");
+    char *masks = text_format("%s/scenes/masks", d->data);
+    add_flag(&l, "--masks", masks);
+    add_flag(&l, "--clusters", "labels");
+    add(&l, text_copy("--baselines"));
+    add_scenes(&l, d, DEMO_SCENES);
+    free(masks);
+    return run(&l);
+}
+
+/* A few, since each asks for many forward passes. */
+static uvk_status evaluate_scenes(const demo *d)
+{
+    line l = begin(d, "evaluate", "faithfulness", "vit");
+    add_flag(&l, "--sample", "2");
+    add_scenes(&l, d, DEMO_SCENES / 2);
     return run(&l);
 }
 
 static uvk_status summarize_reports(const demo *d)
 {
-    line l = begin(d, "summarize", "lm");
+    line l = begin(d, "summarize", NULL, "lm");
     for (int i = 0; i < DEMO_REPORTS; i++)
         add(&l, text_copy(d->texts[i]));
     return run(&l);
@@ -125,15 +161,29 @@ static uvk_status summarize_reports(const demo *d)
 
 static uvk_status attribute_reports(const demo *d)
 {
-    line l = begin(d, "attribute", "lm");
+    line l = begin(d, "attribute", NULL, "lm");
     add_flag(&l, "--pairs", d->pairs);
+    return run(&l);
+}
+
+static uvk_status evaluate_reports(const demo *d)
+{
+    line l = begin(d, "evaluate", "agreement", "lm");
+    add(&l, text_copy(d->pairs));
+    return run(&l);
+}
+
+static uvk_status make_report(const demo *d)
+{
+    line l = begin_with("report", d->db);
+    add_flag(&l, "--out", d->report);
     return run(&l);
 }
 
 /* While the verbs run, their stdout is stderr: the demo's own results are its findings. */
 static uvk_status run_verbs(const demo *d)
 {
-    static uvk_status (*const parts[])(const demo *d) = {explain_scenes, summarize_reports, attribute_reports};
+    static uvk_status (*const parts[])(const demo *d) = {explain_scenes, segment_scenes, evaluate_scenes, summarize_reports, attribute_reports, evaluate_reports, make_report};
     int results = dup(STDOUT_FILENO);
     uvk_status status = UVK_OK;
     dup2(STDERR_FILENO, STDOUT_FILENO);
@@ -167,6 +217,7 @@ static void release(demo *d)
     free(d->data);
     free(d->folder);
     free(d->db);
+    free(d->report);
     free(d->pairs);
 }
 
@@ -175,6 +226,7 @@ uvk_status verb_demo(const options *o)
     demo d = {.o = o, .started = seconds_now(), .folder = text_copy(o->dir ? o->dir : "ultravk-demo")};
     uvk_error err;
     d.db = text_join_path(d.folder, "results.db");
+    d.report = text_join_path(d.folder, "report.html");
     signals_defer();
     uvk_status status = prepare(&d, &err);
     if (status != UVK_OK) {

@@ -163,6 +163,40 @@ static uvk_status print_scenes(const demo *d, uvk_error *err)
     return UVK_OK;
 }
 
+/* A mean over the inputs of the latest run of a probe, 0 where it has none. */
+static uvk_status mean_of(const demo *d, const char *probe, const char *metric, const char *method, double *out, uvk_error *err)
+{
+    cJSON *rows = NULL;
+    char *sql = text_format("SELECT avg(value) AS mean FROM metric WHERE sequence_id IS NOT NULL AND name = '%s' AND method = '%s'"
+                            " AND run_id = (SELECT max(id) FROM run WHERE probe = '%s')", metric, method, probe);
+    uvk_status status = ask(d, sql, &rows, err);
+    *out = status == UVK_OK ? number(rows->child, "mean") : 0;
+    cJSON_Delete(rows);
+    free(sql);
+    return status;
+}
+
+static uvk_status print_segments(const demo *d, uvk_error *err)
+{
+    double ours, whole;
+    uvk_status status = mean_of(d, "segment", "u_miou", "ultra", &ours, err);
+    if (status == UVK_OK && (status = mean_of(d, "segment", "u_miou", "one_segment", &whole, err)) == UVK_OK)
+        printf("    patches of like explanation as segments: mIoU %.2f with the masks (one segment: %.2f)\n", ours, whole);
+    return status;
+}
+
+static uvk_status print_faithfulness(const demo *d, uvk_error *err)
+{
+    cJSON *rows = NULL;
+    uvk_status status = ask(d, "SELECT avg(value) AS gap, sum(value > 0) AS positive, count(*) AS n FROM metric WHERE sequence_id IS NOT NULL"
+                               " AND name = 'faithfulness_gap' AND method = 'ultra' AND run_id = " LATEST("evaluate faithfulness"), &rows, err);
+    if (status == UVK_OK)
+        printf("    hiding what a map names changes the patch more than hiding the rest: gap %.3f, above 0 for %.0f of %.0f patches\n",
+               number(rows->child, "gap"), number(rows->child, "positive"), number(rows->child, "n"));
+    cJSON_Delete(rows);
+    return status;
+}
+
 /* ---- Reports ----------------------------------------------------------------------------------------------------------- */
 
 static const cJSON *report_of(const demo *d, const char *file)
@@ -198,9 +232,17 @@ static uvk_status print_agreement(const demo *d, uvk_error *err)
     cJSON *rows = NULL;
     uvk_status status = ask(d, "SELECT avg(value) AS auprc, count(*) AS n FROM metric WHERE name = 'auprc' AND method = 'ultra' AND run_id = " LATEST("attribute"),
                             &rows, err);
+    double rollout = 0, gradient = 0, random = 0;
     if (status == UVK_OK)
-        printf("    contribution scores against the words that state the facts: average precision %.2f (%.0f reports)\n",
-               number(rows->child, "auprc"), number(rows->child, "n"));
+        status = mean_of(d, "evaluate agreement", "auprc", "rollout", &rollout, err);
+    if (status == UVK_OK)
+        status = mean_of(d, "evaluate agreement", "auprc", "gradient_x_input", &gradient, err);
+    if (status == UVK_OK)
+        status = mean_of(d, "evaluate agreement", "auprc", "random", &random, err);
+    if (status == UVK_OK)
+        printf("    contribution scores against the words that state the facts: average precision %.2f\n"
+               "    (raw attention rollout %.2f, gradient x input %.2f, random %.2f; %.0f reports)\n",
+               number(rows->child, "auprc"), rollout, gradient, random, number(rows->child, "n"));
     cJSON_Delete(rows);
     return status;
 }
@@ -213,10 +255,10 @@ static uvk_status print_rest(const demo *d, uvk_error *err)
     uvk_status status = ask(d, "SELECT device FROM run WHERE id = " LATEST("explain"), &rows, err);
     if (status == UVK_OK)
         printf("device: %s; %.0f seconds\n"
-               "database: %s; ask it, for example\n"
-               "    %s query %s --named top-sources image=0000.png\n"
+               "look at %s, or ask %s, for example\n"
+               "    %s query %s --named top-sources input=0000.png\n"
                "    %s query %s --named tcs-words input=%s.txt\n",
-               string(rows->child, "device"), seconds_now() - d->started, d->db, d->o->program, d->db, d->o->program, d->db, demo_report_id(d->reports[0]));
+               string(rows->child, "device"), seconds_now() - d->started, d->report, d->db, d->o->program, d->db, d->o->program, d->db, demo_report_id(d->reports[0]));
     cJSON_Delete(rows);
     return status;
 }
@@ -224,6 +266,10 @@ static uvk_status print_rest(const demo *d, uvk_error *err)
 uvk_status demo_print_findings(const demo *d, uvk_error *err)
 {
     uvk_status status = print_scenes(d, err);
+    if (status == UVK_OK)
+        status = print_segments(d, err);
+    if (status == UVK_OK)
+        status = print_faithfulness(d, err);
     if (status == UVK_OK)
         status = print_facts(d, err);
     if (status == UVK_OK)

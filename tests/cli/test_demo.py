@@ -15,6 +15,7 @@ from harness import PROGRAM, ProgramTest, contents, main
 
 DATA = os.path.realpath(os.path.join(os.path.dirname(__file__), "..", "..", "models", "demo"))
 SCENES = REPORTS = 8
+RUN = "(SELECT id FROM run WHERE probe = '%s')"
 FORM = re.compile(r"(?P<what>[\w ]+?) along (?P<street>[\w ]+?) in (?P<town>[\w ]+?), (?P<day>[\w ]+?) (?P<time>[\w ]+?); "
                   r"(?P<hurt>[\w ]+?) hurt by (?P<cause>[\w ]+?) says (?P<who>[\w ]+)")
 
@@ -98,11 +99,13 @@ class Demo(ProgramTest):
         return sums
 
     def test_tables(self):
-        self.assertEqual(self.ask("SELECT probe, label, status FROM run ORDER BY id"),
-                         [("explain", "demo", "done"), ("summarize", "demo", "done"), ("attribute", "demo", "done")])
-        self.assertEqual(self.ask("SELECT run_id, count(*) FROM run_input WHERE status = 'done' GROUP BY run_id"), [(1, SCENES), (2, REPORTS), (3, REPORTS)])
-        self.assertEqual(self.ask("SELECT count(*) FROM map WHERE run_id = 1"), [(SCENES * 65,)])
-        self.assertEqual(self.ask("SELECT count(DISTINCT sequence_id) FROM tcs WHERE run_id = 2"), [(REPORTS,)])
+        done = {"explain": SCENES, "segment": SCENES, "evaluate faithfulness": SCENES // 2, "summarize": REPORTS, "attribute": REPORTS,
+                "evaluate agreement": REPORTS}
+        self.assertEqual(self.ask("SELECT probe, label, status FROM run ORDER BY id"), [(probe, "demo", "done") for probe in done])
+        self.assertEqual(self.ask("SELECT probe, count(*) FROM run_input i JOIN run r ON r.id = i.run_id WHERE i.status = 'done' GROUP BY run_id ORDER BY run_id"),
+                         list(done.items()))
+        self.assertEqual(self.ask("SELECT count(*) FROM map WHERE run_id = " + RUN % "explain"), [(SCENES * 65,)])
+        self.assertEqual(self.ask("SELECT count(DISTINCT sequence_id) FROM tcs WHERE run_id = " + RUN % "summarize"), [(REPORTS,)])
         self.assertEqual(self.ask("SELECT count(*) FROM model"), [(2,)])
 
     def test_scenes(self):
@@ -123,7 +126,7 @@ class Demo(ProgramTest):
         right = 0
         for report in reports:
             (text, stored), = self.ask("SELECT DISTINCT q.text_out, i.text FROM input i JOIN sequence q ON q.input_id = i.id JOIN map m ON m.sequence_id = q.id "
-                                       "WHERE i.name = ? AND m.run_id = 2", report["id"] + ".txt")
+                                       "WHERE i.name = ? AND m.run_id = " + RUN % "summarize", report["id"] + ".txt")
             self.assertEqual(stored, report["document"])
             found = FORM.fullmatch(text.strip())
             right += sum(found.group(slot) == value for slot, value in report["slots"].items()) if found else 0
@@ -134,14 +137,31 @@ class Demo(ProgramTest):
         values = []
         for report in (json.loads(line) for line in contents(os.path.join(DATA, "reports.jsonl")).splitlines()[:REPORTS]):
             rows = self.ask("SELECT t.char_start, t.char_end, c.score FROM tcs c JOIN token t ON t.sequence_id = c.sequence_id AND t.idx = c.source_idx "
-                            "JOIN sequence q ON q.id = c.sequence_id JOIN input i ON i.id = q.input_id WHERE c.run_id = 3 AND i.name = ?", report["id"])
+                            "JOIN sequence q ON q.id = c.sequence_id JOIN input i ON i.id = q.input_id WHERE c.run_id = " + RUN % "attribute" + " AND i.name = ?", report["id"])
             spans = [span for own in report["rationales"].values() for span in own]
             truth = [any(start < stop and end > begin for begin, stop in spans) for start, end, _ in rows]
             values.append(average_precision([score for _, _, score in rows], truth))
-        printed, count = self.numbers(r"average precision ([\d.]+) \((\d+) reports\)")
+        printed, rollout, gradient, random, count = self.numbers(r"average precision ([\d.]+)\n +\(raw attention rollout ([\d.]+), gradient x input ([\d.]+), "
+                                                                 r"random ([\d.]+); (\d+) reports\)")
         self.assertEqual(count, REPORTS)
+        self.assertGreater(printed, max(rollout, gradient, random))
         self.assertAlmostEqual(printed, sum(values) / REPORTS, delta=0.006)
         self.assertGreaterEqual(printed, 0.5)
+
+    def test_segments_and_faithfulness(self):
+        ours, whole = self.numbers(r"mIoU ([\d.]+) with the masks \(one segment: ([\d.]+)\)")
+        self.assertGreater(ours, whole)
+        gap, positive, count = self.numbers(r"gap (-?[\d.]+), above 0 for (\d+) of (\d+) patches")
+        curves = self.ask("SELECT name, value FROM metric WHERE method = 'ultra' AND name IN ('auc_positive', 'auc_negative') AND target_idx IS NOT NULL")
+        sums = {name: sum(v for n, v in curves if n == name) for name, _ in curves}
+        self.assertEqual(count, SCENES)
+        self.assertAlmostEqual(gap, (sums["auc_positive"] - sums["auc_negative"]) / count, delta=0.0006)
+        self.assertGreater(positive, count / 2)
+
+    def test_report(self):
+        page = contents(os.path.join(self.home, "out", "report.html")).decode()
+        self.assertIn("0000.png", page)
+        self.assertIn("out/report.html", self.out)
 
     def test_what_it_prints(self):
         self.assertLessEqual(len(self.out.splitlines()), 12, self.out)
