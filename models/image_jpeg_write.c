@@ -2,7 +2,6 @@
 
 #include <setjmp.h>
 #include <stdio.h>
-#include <stdlib.h>
 
 #include <jpeglib.h>
 
@@ -58,10 +57,8 @@ uvk_status uvk_image_encode_jpeg(const uvk_image *image, int quality, unsigned c
     j.errors.error_exit = leave;
     attempt(&j);
     jpeg_destroy_compress(&j.jpeg);
-    if (!j.done) {
-        free(j.bytes);
+    if (!j.done) /* bytes may be what libjpeg has replaced and freed: not to be touched */
         return uvk_fail_memory(err, (size_t)image->width * (size_t)image->height, "a JPEG");
-    }
     *bytes = j.bytes;
     *size = j.size;
     return UVK_OK;

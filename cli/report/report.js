@@ -775,6 +775,15 @@ function sentences() {
     (totals.failed ? count(totals.failed, "input") + " failed; table run_input says why." : "") };
 }
 
+/* A database may hold anything: what cannot be drawn does not keep the rest from it. */
+function drawn(make) {
+  try {
+    return make().filter(Boolean);
+  } catch (error) {
+    return [el("p", { class: "faint" }, "This part cannot be drawn: " + plain(error.message))];
+  }
+}
+
 function build() {
   const { totals, text } = sentences();
   document.title = plain(data.database) + " - ultravk report";
@@ -790,7 +799,7 @@ function build() {
   for (const [id, title, make, there] of sections) {
     if (!there) continue;
     document.querySelector("nav").append(el("a", { href: "#" + id }, title));
-    document.getElementById("main").append(el("section", { id, "aria-labelledby": id + "-title" }, el("h2", { id: id + "-title" }, title), ...make().filter(Boolean)));
+    document.getElementById("main").append(el("section", { id, "aria-labelledby": id + "-title" }, el("h2", { id: id + "-title" }, title), ...drawn(make)));
   }
   document.querySelector("footer").append("Made by ultravk " + plain(data.version) + " on " + plain(data.made) + ". SQL runs as it stands: ", el("code", {}, "ultravk query "), bdi(data.database), el("code", {}, " \"SQL\""), ".");
   document.documentElement.dataset.ready = "yes";

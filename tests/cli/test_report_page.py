@@ -219,6 +219,13 @@ class Whole(PageTest):
         if os.getloadavg()[0] < os.cpu_count():
             self.assertLess(seconds, 3)
 
+    def test_an_absurd_grid_leaves_the_rest(self):
+        with sqlite3.connect(self.path("r.db")) as db:
+            db.execute("UPDATE token SET grid_row = 1000000000 WHERE kind = 'patch' AND idx = 3")
+        self.open()
+        self.assertIn("cannot be drawn", self.js("document.querySelector('#images').textContent"))
+        self.assertIn("whole summary", self.listed("texts")[2])
+
     def test_what_is_left_out_is_said(self):
         with sqlite3.connect(self.path("r.db")) as db:
             report_database.add_many(db, 5, 2)
