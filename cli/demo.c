@@ -130,10 +130,22 @@ static uvk_status attribute_reports(const demo *d)
     return run(&l);
 }
 
+static uvk_status report_results(const demo *d)
+{
+    line l = {0};
+    add(&l, text_copy("ultravk"));
+    add(&l, text_copy("report"));
+    add(&l, text_copy(d->db));
+    add_flag(&l, "--out", d->page);
+    if (d->o->quiet)
+        add(&l, text_copy("--quiet"));
+    return run(&l);
+}
+
 /* While the verbs run, their stdout is stderr: the demo's own results are its findings. */
 static uvk_status run_verbs(const demo *d)
 {
-    static uvk_status (*const parts[])(const demo *d) = {explain_scenes, summarize_reports, attribute_reports};
+    static uvk_status (*const parts[])(const demo *d) = {explain_scenes, summarize_reports, attribute_reports, report_results};
     int results = dup(STDOUT_FILENO);
     uvk_status status = UVK_OK;
     dup2(STDERR_FILENO, STDOUT_FILENO);
@@ -167,6 +179,7 @@ static void release(demo *d)
     free(d->data);
     free(d->folder);
     free(d->db);
+    free(d->page);
     free(d->pairs);
 }
 
@@ -175,6 +188,7 @@ uvk_status verb_demo(const options *o)
     demo d = {.o = o, .started = seconds_now(), .folder = text_copy(o->dir ? o->dir : "ultravk-demo")};
     uvk_error err;
     d.db = text_join_path(d.folder, "results.db");
+    d.page = text_join_path(d.folder, "report.html");
     signals_defer();
     uvk_status status = prepare(&d, &err);
     if (status != UVK_OK) {

@@ -11,7 +11,7 @@ enum { DEMO_SCENES = 8, DEMO_REPORTS = 8 };
 typedef struct demo {
     const options *o;
     char *data;                       /* folder of the shipped models and data, owned */
-    char *folder, *db;                /* where results go, owned */
+    char *folder, *db, *page;         /* where results go, owned */
     cJSON *reports[DEMO_REPORTS];     /* lines of reports.jsonl, owned */
     char *texts[DEMO_REPORTS];        /* files that hold their documents, owned */
     char *pairs;                      /* file that holds these lines, owned */

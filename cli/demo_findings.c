@@ -213,10 +213,11 @@ static uvk_status print_rest(const demo *d, uvk_error *err)
     uvk_status status = ask(d, "SELECT device FROM run WHERE id = " LATEST("explain"), &rows, err);
     if (status == UVK_OK)
         printf("device: %s; %.0f seconds\n"
+               "pictures: %s (opens in a browser)\n"
                "database: %s; ask it, for example\n"
-               "    %s query %s --named top-sources image=0000.png\n"
+               "    %s query %s --named top-sources input=0000.png\n"
                "    %s query %s --named tcs-words input=%s.txt\n",
-               string(rows->child, "device"), seconds_now() - d->started, d->db, d->o->program, d->db, d->o->program, d->db, demo_report_id(d->reports[0]));
+               string(rows->child, "device"), seconds_now() - d->started, d->page, d->db, d->o->program, d->db, d->o->program, d->db, demo_report_id(d->reports[0]));
     cJSON_Delete(rows);
     return status;
 }
