@@ -177,6 +177,8 @@ static uvk_status make_report(const demo *d)
 {
     line l = begin_with("report", d->db);
     add_flag(&l, "--out", d->report);
+    if (d->o->quiet)
+        add(&l, text_copy("--quiet"));
     return run(&l);
 }
 

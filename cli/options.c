@@ -131,8 +131,9 @@ const verb verbs[] = {
      "  ultravk prune results.db --run 3\n",
      PRUNE, 1, 1, "no database given", verb_prune},
     {"demo", "[--dir DIR]", "let the two models that come with ultravk explain the data that comes with them",
-     "Explains eight drawn scenes, summarizes eight incident reports and explains the summaries, keeps all of it in DIR/results.db, and\n"
-     "prints how well the explanations agree with what is known to be true. Takes about a minute without a GPU.",
+     "Explains and segments eight drawn scenes, summarizes eight incident reports and explains the summaries, evaluates both, keeps all of it\n"
+     "in DIR/results.db, shows it in DIR/report.html, and prints how well the explanations agree with what is known to be true. Takes some\n"
+     "two minutes without a GPU.",
      "  ultravk demo\n"
      "  ultravk demo --dir /tmp/demo --device 1\n",
      DEMO, 0, 0, NULL, verb_demo},

@@ -166,6 +166,8 @@ class Demo(ProgramTest):
     def test_what_it_prints(self):
         self.assertLessEqual(len(self.out.splitlines()), 12, self.out)
         self.assertIn("out/results.db", self.out)
+        self.assertIn("out/report.html", self.out)
+        self.assertIn(b"900001-00000", contents(os.path.join(self.home, "out", "report.html")))
         (device,), = self.ask("SELECT DISTINCT device FROM run")
         self.assertIn(device, self.out)
         queries = re.findall(r"^ +%s (query .*)$" % re.escape(PROGRAM), self.out, re.M)
