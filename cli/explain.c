@@ -56,7 +56,7 @@ static uvk_status plan_images(job *j, const explain_targets *targets, uvk_error 
 {
     int32_t any = j->info->special;
     target_list one = {.tokens = &any, .count = 1};
-    return j->info->modality == UVK_VISION ? job_plan(j, j->info->tokens, targets->fixed.count ? &targets->fixed : &one, err) : UVK_OK;
+    return j->info->modality == UVK_VISION ? job_plan(j, j->info->tokens, 0, targets->fixed.count ? &targets->fixed : &one, err) : UVK_OK;
 }
 
 static uvk_status open_model(job *j, input_list *inputs, explain_targets *targets, uvk_error *err)

@@ -46,6 +46,16 @@ static uvk_status tokens_of_word(int word, explained *r, uvk_error *err)
     return r->targets.count ? UVK_OK : uvk_fail(err, UVK_USAGE, "%s: --at-word %d: no token of the sequence is of this word alone", r->path, word);
 }
 
+/* "all" of an encoder-decoder are the tokens of its decoder. */
+static void drop_encoder(explained *r)
+{
+    int kept = 0;
+    for (int k = 0; k < r->targets.count; k++)
+        if (r->targets.tokens[k] >= uvk_input_encoder_tokens(r->input))
+            r->targets.tokens[kept++] = r->targets.tokens[k];
+    r->targets.count = kept;
+}
+
 static uvk_status choose_targets(const job *j, explained *r, const explain_targets *targets, uvk_error *err)
 {
     const options *o = j->o;
@@ -58,6 +68,8 @@ static uvk_status choose_targets(const job *j, explained *r, const explain_targe
         r->targets = copy(&targets->fixed);
     else
         status = targets_parse(o->tokens ? o->tokens : "all", j->info, r->n, &r->targets, err);
+    if (status == UVK_OK && !r->targets.listed)
+        drop_encoder(r);
     if (status == UVK_OK && j->info->modality == UVK_TEXT && targets->shorten)
         explain_shorten(j, &r->targets);
     return status;

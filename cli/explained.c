@@ -73,6 +73,7 @@ uvk_status explained_maps(const job *j, explained *r, uvk_error *err)
 static uvk_status load_head(job *j, explained *r, uvk_error *err)
 {
     uvk_explain_params params = job_params(j, &r->targets);
+    params.encoder_tokens = uvk_input_encoder_tokens(r->input);
     uvk_error reason;
     uvk_plan plan;
     if (j->o->scalar == UVK_LOGPROB) {
@@ -95,7 +96,7 @@ uvk_status explained_run(job *j, explained *r, uvk_error *err)
 {
     uvk_status status = load_head(j, r, err);
     if (status == UVK_OK)
-        status = job_plan(j, r->n, &r->targets, err);
+        status = job_plan(j, r->n, uvk_input_encoder_tokens(r->input), &r->targets, err);
     if (status == UVK_OK)
         status = make_room(r, err);
     if (status == UVK_OK && j->reuse_rows && j->db)

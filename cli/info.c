@@ -8,7 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { LISTED = 10, TEXT_TOKENS = 1024 };
+enum { LISTED = 10, TEXT_TOKENS = 1024, SUMMARY_TOKENS = 64 };
 
 /* The plan of a run, or why there is none. */
 typedef struct forecast {
@@ -31,11 +31,12 @@ static uvk_status plan_all(uvk_context *context, uvk_model *model, uvk_plan *pla
     uvk_status status = uvk_session_create(context, model, &session, err);
     if (status != UVK_OK)
         return status;
-    int n = tokens_planned(info), n_targets = n - info->special;
+    int encoder = info->encoder_layers ? tokens_planned(info) : 0, n = encoder ? encoder + SUMMARY_TOKENS : tokens_planned(info);
+    int first = encoder + info->special, n_targets = n - first;
     int32_t *targets = text_alloc((size_t)n_targets, sizeof *targets);
     for (int i = 0; i < n_targets; i++)
-        targets[i] = info->special + i;
-    uvk_explain_params params = {.targets = targets, .n_targets = n_targets};
+        targets[i] = first + i;
+    uvk_explain_params params = {.targets = targets, .n_targets = n_targets, .encoder_tokens = encoder};
     status = uvk_explain_plan(session, n, &params, plan, err);
     free(targets);
     uvk_session_free(session);
@@ -94,7 +95,9 @@ static void print_table(const uvk_model_info *m, const forecast *f)
 {
     bool vision = m->modality == UVK_VISION;
     printf("%-12s %s\n%-12s %s (%s)\n", "name", m->name, "family", m->family, vision ? "vision" : "text");
-    printf("%-12s %d, explained layers 2 to %d\n%-12s %d of width %d", "blocks", m->layers, m->layers + 1, "heads", m->heads, m->head_dim);
+    if (m->encoder_layers)
+        printf("%-12s %d\n", "encoder", m->encoder_layers);
+    printf("%-12s %d, explained layers 2 to %d\n%-12s %d of width %d", m->encoder_layers ? "decoder" : "blocks", m->layers, m->layers + 1, "heads", m->heads, m->head_dim);
     if (m->kv_heads != m->heads)
         printf(", %d of keys and values", m->kv_heads);
     printf("\n%-12s %d, MLP %d\n", "width", m->width, m->mlp_width);
@@ -139,7 +142,7 @@ static void print_json(const uvk_model_info *m, const forecast *f)
     cJSON_AddStringToObject(json, "family", m->family);
     cJSON_AddStringToObject(json, "modality", m->modality == UVK_VISION ? "vision" : "text");
     const struct { const char *key; double value; } numbers[] = {
-        {"layers", m->layers}, {"heads", m->heads}, {"width", m->width}, {"head_dim", m->head_dim}, {"mlp_width", m->mlp_width}, {"tokens", m->tokens},
+        {"layers", m->layers}, {"encoder_layers", m->encoder_layers}, {"heads", m->heads}, {"width", m->width}, {"head_dim", m->head_dim}, {"mlp_width", m->mlp_width}, {"tokens", m->tokens},
         {"special", m->special}, {"kv_heads", m->kv_heads}, {"vocabulary", m->vocabulary}, {"context", m->context},
         {"sliding_window", m->sliding_window}, {"grid_rows", m->grid_rows}, {"grid_cols", m->grid_cols}, {"patch", m->patch}, {"image_height", m->image_height},
         {"image_width", m->image_width}, {"parameters", (double)m->parameters}, {"unused_count", m->n_unused},

@@ -108,9 +108,10 @@ uvk_status job_open_device(job *j, uvk_error *err)
     return uvk_session_create(j->context, j->model, &j->session, err);
 }
 
-uvk_status job_plan(job *j, int tokens, const target_list *targets, uvk_error *err)
+uvk_status job_plan(job *j, int tokens, int encoder_tokens, const target_list *targets, uvk_error *err)
 {
     uvk_explain_params params = job_params(j, targets);
+    params.encoder_tokens = encoder_tokens;
     uvk_plan plan;
     uvk_status status = uvk_explain_plan(j->session, tokens, &params, &plan, err);
     if (status != UVK_OK || tokens <= j->planned)

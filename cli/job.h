@@ -44,7 +44,7 @@ uvk_status job_check_flags(const options *o, uvk_error *err);
 uvk_status job_load(job *j, uvk_error *err);
 uvk_status job_open_device(job *j, uvk_error *err);
 /* What a sequence of so many tokens takes: a note when it is the longest so far. */
-uvk_status job_plan(job *j, int tokens, const target_list *targets, uvk_error *err);
+uvk_status job_plan(job *j, int tokens, int encoder_tokens, const target_list *targets, uvk_error *err);
 /* Says how the run ended and releases all of it; what is finished is kept. Returns the exit status. */
 uvk_status job_close(job *j, uvk_status status);
 

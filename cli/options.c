@@ -221,7 +221,7 @@ const flag flags[] = {
     {"out", FLAG_TEXT, EXPLAIN | SUMMARIES | REPORT, REPORT, FIELD(out), "FILE", NULL, NULL,
      "write the raw rows: .npy (one input) or .safetensors; of report the page (-o is the same)", 0, 0},
     {"png", FLAG_TEXT, EXPLAIN, 0, FIELD(png), "DIR", NULL, NULL, "write heat maps over the photo", 0, 0},
-    {"dump-hidden", FLAG_TEXT, EXPLAIN, 0, FIELD(dump_hidden), "FILE", NULL, NULL,
+    {"dump-hidden", FLAG_TEXT, EXPLAIN | ATTRIBUTE, 0, FIELD(dump_hidden), "FILE", NULL, NULL,
      "write z1..z(L+1) of one input, of a text the logits too, to a .safetensors file", 0, 0},
     {"named", FLAG_TEXT, QUERY, 0, FIELD(named), "NAME", NULL, NULL, "a ready-made query; --list shows them", 0, 0},
     {"list", FLAG_SWITCH, QUERY, 0, FIELD(list), NULL, NULL, NULL, "list the ready-made queries", 0, 0},

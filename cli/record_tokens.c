@@ -58,10 +58,11 @@ static void add_words(const text_side *side, const char *role, int first_sentenc
 void record_tokens(const job *j, const explained *r, recorded *out)
 {
     const text_side *context = &r->text.context, *summary = &r->text.summary;
+    const int encoder = uvk_input_encoder_tokens(r->input);
     *out = (recorded){.tokens = text_alloc((size_t)r->n, sizeof *out->tokens), .n_tokens = r->n};
     for (int i = 0; i < r->n; i++) {
         out->tokens[i] = (uvk_db_token){
-            .side = "single", .kind = "special", .role = role_names[r->tokens[i].role], .word_idx = -1, .grid_row = -1, .grid_col = -1,
+            .side = !encoder ? "single" : i < encoder ? "encoder" : "decoder", .kind = "special", .role = role_names[r->tokens[i].role], .word_idx = -1, .grid_row = -1, .grid_col = -1,
             .x0 = NAN, .y0 = NAN, .x1 = NAN, .y1 = NAN, .char_start = -1, .char_end = -1,
         };
         if (j->info->modality == UVK_VISION)

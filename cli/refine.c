@@ -81,7 +81,7 @@ static uvk_status open_rest(job *j, refinement *f, uvk_error *err)
     target_list all = segment_targets(j->info);
     uvk_status status = job_open_device(j, err);
     if (status == UVK_OK)
-        status = job_plan(j, j->info->tokens, &all, err);
+        status = job_plan(j, j->info->tokens, 0, &all, err);
     targets_free(&all);
     if (status == UVK_OK && j->o->db)
         status = record_open_database(j, err);

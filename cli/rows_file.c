@@ -173,7 +173,7 @@ static uvk_status fetch_hidden(const job *j, const explained *r, dump *d, uvk_er
     uvk_status status = UVK_OK;
     for (int l = 1; l <= j->info->layers + 1 && status == UVK_OK; l++) {
         float *hidden;
-        status = add_tensor(d, text_format("z%d", l), (uint64_t)r->n, (uint64_t)j->info->width, &hidden, err);
+        status = add_tensor(d, text_format("z%d", l), (uint64_t)(r->n - uvk_input_encoder_tokens(r->input)), (uint64_t)j->info->width, &hidden, err);
         if (status == UVK_OK)
             status = uvk_hidden(j->session, l, hidden, err);
     }
@@ -184,10 +184,11 @@ static uvk_status fetch_hidden(const job *j, const explained *r, dump *d, uvk_er
 static uvk_status fetch_logits(const job *j, const explained *r, dump *d, uvk_error *err)
 {
     float *logits;
-    uvk_status status = add_tensor(d, text_copy("logits"), (uint64_t)r->n, (uint64_t)j->info->vocabulary, &logits, err);
+    int first = uvk_input_encoder_tokens(r->input);
+    uvk_status status = add_tensor(d, text_copy("logits"), (uint64_t)(r->n - first), (uint64_t)j->info->vocabulary, &logits, err);
     if (status != UVK_OK)
         return status;
-    status = uvk_logits(j->session, 0, r->n, logits, err);
+    status = uvk_logits(j->session, first, r->n - first, logits, err);
     if (status != UVK_BAD_INPUT)
         return status;
     d->count--;

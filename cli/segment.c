@@ -43,7 +43,7 @@ static uvk_status open_rest(job *j, const input_list *inputs, const segment_sett
     if (status == UVK_OK && j->o->layer < 0)
         status = segment_choose_layer(j, (const char *const *)inputs->paths, inputs->count, settings, err);
     if (status == UVK_OK)
-        status = job_plan(j, j->info->tokens, &all, err);
+        status = job_plan(j, j->info->tokens, 0, &all, err);
     if (status == UVK_OK && j->o->out_dir)
         status = folder_make(j->o->out_dir, err);
     targets_free(&all);

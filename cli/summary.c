@@ -180,6 +180,8 @@ uvk_status summary_deliver(job *j, explained *r, uvk_error *err)
     uvk_status status = j->table ? summary_show_table(j, r, err) : UVK_OK;
     if (status == UVK_OK && j->db)
         status = record_result(j, r, err);
+    if (status == UVK_OK && j->o->dump_hidden)
+        status = hidden_file_write(j, r, err);
     if (status == UVK_OK && j->o->out)
         status = rows_file_add(j, r, err);
     return status;

@@ -118,7 +118,8 @@ typedef struct uvk_model_info {
     const char *name;       /* last component of the path */
     const char *family;     /* model_type of config.json */
     uvk_modality modality;
-    int layers, heads, width, head_dim, mlp_width;
+    int layers, heads, width, head_dim, mlp_width; /* of an encoder-decoder, layers are the decoder's */
+    int encoder_layers;     /* 0: there is no encoder beside it */
     int kv_heads;           /* heads of keys and values; heads/kv_heads query heads share one */
     bool causal;            /* a token attends to itself and to those before it only */
     /* Vision; 0 for text. */
@@ -190,6 +191,8 @@ typedef struct uvk_text_params {
     size_t summary_length;
     const int32_t *summary_ids;     /* a summary as the model generated it; NULL: none, or given by summary */
     int n_summary_ids;
+    /* Of an encoder-decoder the context is the encoder's, without template unless prompt has one; the decoder gets its start token, then the
+     * summary; summary_ids beside context_ids are the decoder's ids, start token included. */
     const int32_t *context_ids;     /* instead of context: used exactly as given, without template and special tokens; the summary */
     int n_context_ids;              /* then is summary_ids (or none), appended as it is, nothing after it */
     const char *prompt;             /* the template, with {text} once; NULL: the model's chat template when it is one of the common
@@ -208,6 +211,8 @@ UVK_API const uvk_input_info *uvk_input_get_info(const uvk_input *input);
 UVK_API const uvk_token *uvk_input_tokens(const uvk_input *input, int *count);
 /* The photo as decoded, RGB, 8 bits, rows from the top, photo_height*photo_width*3 bytes; NULL for an array or a text. */
 UVK_API const uint8_t *uvk_input_photo(const uvk_input *input);
+/* How many of them are an encoder's, the first ones; 0 where there is none. Safe. */
+UVK_API int uvk_input_encoder_tokens(const uvk_input *input);
 /* What a vision model sees: [3, image_height, image_width]; NULL for a text. */
 UVK_API const float *uvk_input_pixels(const uvk_input *input);
 /* The context and the summary as text, UTF-8, *length bytes and a NUL; NULL where there is none. Ids given without text are
@@ -219,7 +224,8 @@ typedef enum uvk_at { UVK_AT_PREDICT, UVK_AT_TOKEN } uvk_at;
 
 /* The latents that explain the summary (METHOD section 4): for summary token k, targets[k] is the position that predicts it, or
  * its own, and outputs[k] its own. Returns how many summary tokens there are; either array may be NULL. A summary at the very
- * start of a sequence has no position that predicts its first token: that one is left out. Safe. */
+ * start of a sequence has no position that predicts its first token: that one is left out. Where context_ids and summary_ids were given to
+ * an encoder-decoder, all tokens of its decoder are targets, and the output of the last, which predicts none that is there, is itself. Safe. */
 UVK_API int uvk_summary_targets(const uvk_input *input, uvk_at at, int32_t *targets, int32_t *outputs);
 
 /* ---- Words and sentences of a text --------------------------------------------------------------------------------------- */
@@ -246,7 +252,8 @@ typedef enum uvk_own_token { UVK_OWN_MAX, UVK_OWN_KEEP, UVK_OWN_ZERO } uvk_own_t
 
 typedef struct uvk_explain_params {
     int layer;          /* 2..L+1; 0: L+1 */
-    int first_block;    /* the product runs over blocks first_block..layer-1; 0: 1 */
+    int first_block;    /* the product runs over blocks first_block..layer-1; 0: 1. Of an encoder-decoder, the decoder's; the encoder counts whole */
+    int encoder_tokens; /* for uvk_explain_plan: how many tokens of the sequence are an encoder's; 0 where there is none */
     uvk_scalar scalar;
     uvk_order order;
     uvk_normalize normalize;
@@ -287,7 +294,7 @@ UVK_API uvk_status uvk_explain_plan(const uvk_session *session, int tokens, cons
 /* Runs the model forward over input. Its activations stay on the device until the next uvk_forward or uvk_generate. An input
  * that was loaded for another model: UVK_USAGE. */
 UVK_API uvk_status uvk_forward(uvk_session *session, const uvk_input *input, uvk_error *err);
-/* Copies z(l), l in 1..L+1, of the last forward into out[n*d]. */
+/* Copies z(l), l in 1..L+1, of the last forward into out[n*d]; of an encoder-decoder, of the decoder's tokens. */
 UVK_API uvk_status uvk_hidden(uvk_session *session, int layer, float *out, uvk_error *err);
 /* Uploads the output head now rather than when logits are first wanted, so that plans count it. A model without one:
  * UVK_BAD_INPUT. */
@@ -324,7 +331,8 @@ UVK_API uvk_status uvk_gradient_x_input(uvk_session *session, const uvk_explain_
 
 /* Gradients of one target's scalar, for checking and research: attention[(b*H + h)*n*n + r*n + j] = d f / d A(b+1,h)[r,j]
  * for blocks 1..layer-1, and input[i*d + k] = d f / d z(1)[i,k]. Either may be NULL. params->n_targets must be 1;
- * first_block and order mean nothing here. What is not finite is handed over as it is. */
+ * first_block and order mean nothing here. Of an encoder-decoder, blocks are the encoder's, then the decoder's, whose matrices hold
+ * attention over both sides; z(1) is each side's own. What is not finite is handed over as it is. */
 UVK_API uvk_status uvk_gradients(uvk_session *session, const uvk_explain_params *params, float *attention, float *input, uvk_error *err);
 
 /* ---- One map: S of METHOD section 2 and the numbers of section 7 --------------------------------------------------- */
@@ -335,6 +343,7 @@ typedef struct uvk_layout {
     const uvk_token *list; /* [n]; kept by the input */
     int grid_cols;         /* > 0: what is not special is patches, numbered row by row; 0: a text, distances in positions */
     bool causal;           /* sources after the target are not visible */
+    int encoder_tokens;    /* the first so many tokens are an encoder's: there is no distance between the sides */
 } uvk_layout;
 
 UVK_API uvk_layout uvk_layout_of(const uvk_model *model, const uvk_input *input);

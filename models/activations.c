@@ -9,13 +9,16 @@ static uint64_t slope_width(const uvk_arch *a)
     return (uint64_t)a->mlp_width * (a->gated ? 2 : 1);
 }
 
-static uvk_status declare_block(uvk_pool *p, const uvk_arch *a, uint64_t n, bool own_slope, uvk_block_activations *b, uvk_error *err)
+static uvk_status declare_block(uvk_pool *p, const uvk_arch *a, int block, uint64_t n, bool own_slope, uvk_block_activations *b, uvk_error *err)
 {
-    uvk_attention_shape shape = uvk_arch_attention(a, 1, (uint32_t)n);
+    uvk_attention_shape shape = uvk_arch_attention(a, 1, (uvk_extent){(uint32_t)n, 0});
     uint64_t d = (uint64_t)a->width, qkv = uvk_qkv_width(&shape), h = shape.heads;
+    bool crosses = uvk_arch_crosses(a, block), cross_sum = crosses && a->post_norm;
     const struct { uvk_tensor *tensor; uint64_t cols; } list[] = {
         {&b->z, d}, {&b->norm1_stats, 2}, {&b->qkv, qkv}, {&b->attention_stats, 2 * h}, {&b->o, h * shape.head_dim}, {&b->middle, d}, {&b->norm2_stats, 2},
         {&b->sum1, a->post_norm ? d : 0}, {&b->sum2, a->post_norm ? d : 0},
+        {&b->attended, crosses ? d : 0}, {&b->cross.norm_stats, crosses ? 2 : 0}, {&b->cross.qkv, crosses ? qkv : 0}, {&b->cross.stats, crosses ? 2 * h : 0},
+        {&b->cross.o, crosses ? h * shape.head_dim : 0}, {&b->cross.sum, cross_sum ? d : 0},
         {&b->raw, a->head_norm ? qkv : 0}, {&b->head_stats, a->head_norm ? h + shape.kv_heads : 0}, {&b->slope, own_slope ? slope_width(a) : 0},
     };
     uvk_status status = UVK_OK;
@@ -25,12 +28,13 @@ static uvk_status declare_block(uvk_pool *p, const uvk_arch *a, uint64_t n, bool
     return status;
 }
 
-static uvk_status declare_shared(uvk_pool *p, const uvk_arch *a, uint64_t n, bool own_slopes, uvk_activations *out, uvk_error *err)
+static uvk_status declare_shared(uvk_pool *p, const uvk_arch *a, uint64_t n, bool own_slopes, bool memory, uvk_activations *out, uvk_error *err)
 {
     uint64_t d = (uint64_t)a->width, patches = (uint64_t)uvk_arch_grid_rows(a) * (uint64_t)uvk_arch_grid_cols(a);
     uint64_t pixels = (uint64_t)a->channels * (uint64_t)a->patch * (uint64_t)a->patch;
     const struct { uvk_tensor *tensor; uint64_t rows, cols; } list[] = {
-        {&out->z_last, n, d}, {&out->normed, n, d}, {&out->hidden, n, (uint64_t)a->mlp_width}, {&out->patches, patches, pixels},
+        {&out->z_last, n, d}, {&out->encoded, a->encoder_layers ? n : 0, d},
+        {&out->memory, memory ? n : 0, d}, {&out->memory_stats, memory ? n : 0, 2}, {&out->normed, n, d}, {&out->hidden, n, (uint64_t)a->mlp_width}, {&out->patches, patches, pixels},
         {&out->rope, n, a->rotary ? (uint64_t)a->head_dim : 0}, {&out->slope, n, own_slopes ? 0 : slope_width(a)},
     };
     uvk_status status = UVK_OK;
@@ -41,16 +45,17 @@ static uvk_status declare_shared(uvk_pool *p, const uvk_arch *a, uint64_t n, boo
 }
 
 /* Declares everything in a pool of its own. out is released by release_activations, also after a failure. */
-static uvk_status declare(uvk_context *ctx, const uvk_arch *a, uint32_t tokens, bool own_slopes, uvk_activations *out, uvk_error *err)
+static uvk_status declare(const uvk_session *s, uint32_t tokens, bool own_slopes, uvk_activations *out, uvk_error *err)
 {
+    const uvk_arch *a = &s->model->arch;
     uvk_status status;
     *out = (uvk_activations){.capacity = tokens};
-    if (!(out->blocks = calloc((size_t)a->layers, sizeof *out->blocks)))
-        return uvk_fail_memory(err, (size_t)a->layers * sizeof *out->blocks, "activations");
-    if ((status = uvk_pool_create(ctx, "the forward pass", &out->pool, err)) || (status = declare_shared(out->pool, a, tokens, own_slopes, out, err)))
+    if (!(out->blocks = calloc((size_t)uvk_arch_blocks(a), sizeof *out->blocks)))
+        return uvk_fail_memory(err, (size_t)uvk_arch_blocks(a) * sizeof *out->blocks, "activations");
+    if ((status = uvk_pool_create(s->ctx, "the forward pass", &out->pool, err)) || (status = declare_shared(out->pool, a, tokens, own_slopes, uvk_present(&s->memory_norm_weight) != NULL, out, err)))
         return status;
-    for (int i = 0; i < a->layers && status == UVK_OK; i++)
-        status = declare_block(out->pool, a, tokens, own_slopes, &out->blocks[i], err);
+    for (int i = 0; i < uvk_arch_blocks(a) && status == UVK_OK; i++)
+        status = declare_block(out->pool, a, i + 1, tokens, own_slopes, &out->blocks[i], err);
     return status;
 }
 
@@ -73,11 +78,11 @@ static uint64_t available(const uvk_session *s)
 static uvk_status declare_fitting(const uvk_session *s, uint32_t tokens, uvk_activations *out, uvk_error *err)
 {
     uint64_t half = available(s) / 2; /* before out, which may be the session's own, is declared */
-    uvk_status status = declare(s->ctx, &s->model->arch, tokens, true, out, err);
+    uvk_status status = declare(s, tokens, true, out, err);
     if (status || uvk_pool_bytes(out->pool) <= half)
         return status;
     release(out);
-    return declare(s->ctx, &s->model->arch, tokens, false, out, err);
+    return declare(s, tokens, false, out, err);
 }
 
 /* UVK_FAILED, with all numbers, when the forward pass alone does not fit. */

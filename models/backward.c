@@ -26,14 +26,14 @@ static uint32_t first_of_reach(uint32_t tokens, uint32_t token, uint32_t reach)
     return reach < tokens && token + 1 > reach ? token + 1 - reach : 0;
 }
 
-/* The reach of every level from top down. */
+/* The reach of every level from top down to the decoder's input, or the only side's; tokens are that side's. */
 static void list_reaches(const uvk_arch *a, uint32_t tokens, int top, uint32_t *reaches)
 {
     uint32_t reach = 1;
-    for (int level = top; level >= 0; level--) {
+    for (int level = top; level >= a->encoder_layers; level--) {
         reaches[level] = reach;
-        if (level > 0) {
-            uvk_attention_shape shape = uvk_arch_attention(a, level, tokens);
+        if (level > a->encoder_layers) {
+            uvk_attention_shape shape = uvk_arch_attention(a, level, (uvk_extent){tokens, 0});
             reach = reach_below(&shape, reach);
         }
     }
@@ -42,6 +42,22 @@ static void list_reaches(const uvk_arch *a, uint32_t tokens, int top, uint32_t *
 uvk_window uvk_chunk_window(const uvk_chunk *c, int level)
 {
     return (uvk_window){.first = &c->levels[level].first, .rows = c->levels[level].rows};
+}
+
+static uvk_window encoder_window(const uvk_chunk *c)
+{
+    return (uvk_window){.first = &c->encoder_first, .rows = c->encoder_tokens};
+}
+
+/* Rows of the gradient of a block's output, and of its input. */
+static uvk_window output_window(const uvk_chunk *c, int block)
+{
+    return c->in_encoder ? encoder_window(c) : uvk_chunk_window(c, block);
+}
+
+static uvk_window input_window(const uvk_chunk *c, int block)
+{
+    return c->in_encoder ? encoder_window(c) : uvk_chunk_window(c, block - 1);
 }
 
 uvk_window uvk_window_own(const uvk_chunk *c)
@@ -56,31 +72,37 @@ static uint64_t larger(uint64_t a, uint64_t b)
     return a > b ? a : b;
 }
 
-static uvk_status declare_tensors(uvk_chunk *c, const uvk_arch *a, uint32_t window_rows, int bottom, uvk_error *err)
+static uvk_status declare_tensors(uvk_chunk *c, const uvk_arch *a, uint32_t window_rows, int lowest, uvk_error *err)
 {
-    uvk_attention_shape shape = uvk_arch_attention(a, 1, 1);
-    uint64_t rows = (uint64_t)c->capacity * window_rows, d = (uint64_t)a->width, m = (uint64_t)a->mlp_width * (a->gated ? 2 : 1), h = shape.heads;
+    uvk_attention_shape shape = uvk_arch_attention(a, 1, (uvk_extent){1, 0});
+    uint64_t encoder = (uint64_t)c->capacity * c->encoder_tokens, rows = larger((uint64_t)c->capacity * window_rows, encoder);
+    uint64_t d = (uint64_t)a->width, m = (uint64_t)a->mlp_width * (a->gated ? 2 : 1), h = shape.heads;
     const struct { uvk_tensor *tensor; uint64_t rows, cols; } list[] = {
         {&c->own, c->capacity, 1}, {&c->g[0], rows, d}, {&c->g[1], rows, d}, {&c->d_x, rows, larger(d, h * shape.head_dim)},
         {&c->wide, rows, larger(m, uvk_qkv_width(&shape))}, {&c->delta, rows, h},
+        {&c->encoder_first, encoder ? c->capacity : 0, 1}, {&c->g_memory, encoder, d},
     };
     uvk_status status = UVK_OK;
     for (size_t i = 0; i < sizeof list / sizeof *list && status == UVK_OK; i++)
-        status = uvk_pool_add(c->pool, list[i].tensor, list[i].rows, list[i].cols, true, err);
-    for (int level = bottom > 0 ? bottom - 1 : 0; level <= c->top && status == UVK_OK; level++)
+        if (list[i].rows)
+            status = uvk_pool_add(c->pool, list[i].tensor, list[i].rows, list[i].cols, true, err);
+    for (int level = lowest; level <= c->top && status == UVK_OK; level++)
         status = uvk_pool_add(c->pool, &c->levels[level].first, c->capacity, 1, true, err);
     return status;
 }
 
-uvk_status uvk_chunk_declare(uvk_chunk *c, const uvk_session *s, uint32_t tokens, uint32_t last, int top, int bottom, uint32_t capacity, uvk_error *err)
+uvk_status uvk_chunk_declare(uvk_chunk *c, const uvk_session *s, uvk_extent extent, uint32_t last, int top, int bottom, uint32_t capacity, uvk_error *err)
 {
-    uint32_t reaches[UVK_MAX_LAYERS + 1];
+    const uvk_arch *a = &s->model->arch;
+    uint32_t reaches[UVK_MAX_LAYERS + 1], own = extent.tokens - extent.encoder;
+    int deepest = bottom > a->encoder_layers ? bottom : a->encoder_layers;
     c->capacity = capacity;
     c->top = top;
+    c->encoder_tokens = extent.encoder;
     if (!(c->levels = calloc((size_t)top + 1, sizeof *c->levels)))
         return uvk_fail_memory(err, ((size_t)top + 1) * sizeof *c->levels, "a chunk of targets");
-    list_reaches(&s->model->arch, tokens, top, reaches);
-    return declare_tensors(c, &s->model->arch, rows_of_reach(&s->model->arch, tokens, last, reaches[bottom]), bottom, err);
+    list_reaches(a, own, top, reaches);
+    return declare_tensors(c, a, rows_of_reach(a, own, last - extent.encoder, reaches[deepest]), deepest > a->encoder_layers ? deepest - 1 : deepest, err);
 }
 
 void uvk_chunk_free(uvk_chunk *c)
@@ -91,15 +113,19 @@ void uvk_chunk_free(uvk_chunk *c)
 
 static uvk_status place_windows(uvk_chunk *c, uvk_session *s, const uint32_t *tokens, uint32_t targets, uvk_error *err)
 {
-    uint32_t reaches[UVK_MAX_LAYERS + 1], last = 0, *first = malloc(targets * sizeof *first);
+    const uvk_arch *a = &s->model->arch;
+    uint32_t encoder = c->encoder_tokens, own = s->tokens - encoder;
+    uint32_t reaches[UVK_MAX_LAYERS + 1], last = 0, *first = calloc(targets, sizeof *first);
     uvk_status status = first ? UVK_OK : uvk_fail_memory(err, targets * sizeof *first, "a chunk of targets");
+    if (status == UVK_OK && encoder)
+        status = uvk_upload(s->ctx, &c->encoder_first, 0, targets, first, err);
     for (uint32_t t = 0; t < targets; t++)
-        last = tokens[t] > last ? tokens[t] : last;
-    list_reaches(&s->model->arch, s->tokens, c->top, reaches);
-    for (int level = c->top; level >= 0 && c->levels[level].first.rows && status == UVK_OK; level--) {
+        last = tokens[t] - encoder > last ? tokens[t] - encoder : last;
+    list_reaches(a, own, c->top, reaches);
+    for (int level = c->top; level >= a->encoder_layers && c->levels[level].first.rows && status == UVK_OK; level--) {
         for (uint32_t t = 0; t < targets; t++)
-            first[t] = first_of_reach(s->tokens, tokens[t], reaches[level]);
-        c->levels[level].rows = rows_of_reach(&s->model->arch, s->tokens, last, reaches[level]);
+            first[t] = encoder + first_of_reach(own, tokens[t] - encoder, reaches[level]);
+        c->levels[level].rows = rows_of_reach(a, own, last, reaches[level]);
         status = uvk_upload(s->ctx, &c->levels[level].first, 0, targets, first, err);
     }
     free(first);
@@ -110,6 +136,7 @@ uvk_status uvk_chunk_begin(uvk_chunk *c, uvk_session *s, const uint32_t *tokens,
 {
     c->targets = targets;
     c->current = 0;
+    c->gathered = c->in_encoder = false;
     uvk_status status;
     if ((status = uvk_upload(s->ctx, &c->own, 0, targets, tokens, err)) || (status = place_windows(c, s, tokens, targets, err)))
         return status;
@@ -139,7 +166,7 @@ static uvk_status backward_mlp(uvk_session *s, uvk_chunk *c, int block, uvk_erro
     const uvk_block_weights *w = &s->weights[block - 1];
     const uvk_block_activations *a = &s->activations.blocks[block - 1];
     const uvk_tensor *g = &c->g[c->current], *slope;
-    uvk_window window = uvk_chunk_window(c, block);
+    uvk_window window = output_window(c, block);
     uint64_t rows = (uint64_t)c->targets * window.rows;
     uvk_tensor hidden = uvk_tensor_view_as(&c->wide, rows, w->up.rows), d_x = uvk_tensor_view_as(&c->d_x, rows, g->cols);
     uvk_status status;
@@ -151,22 +178,81 @@ static uvk_status backward_mlp(uvk_session *s, uvk_chunk *c, int block, uvk_erro
     return uvk_norm_backward(ctx, front_norm(arch), &d_x, &a->middle, &a->norm2_stats, &w->norm2_weight, c->targets, g, window, g, window, err);
 }
 
-uvk_status uvk_backward_to_attention(uvk_session *s, uvk_chunk *c, int block, uvk_attention_gradient *out, uvk_error *err)
+/* The decoder is behind: what its blocks gathered goes through the norm between, and down the encoder. */
+static uvk_status enter_encoder(uvk_session *s, uvk_chunk *c, uvk_error *err)
+{
+    const uvk_activations *a = &s->activations;
+    bool normed = uvk_present(&a->memory) != NULL;
+    uvk_window rows = encoder_window(c), none = {.first = rows.first, .rows = 0};
+    const uvk_tensor *g = &c->g[c->current], *any = &c->g_memory;
+    c->in_encoder = true;
+    return uvk_norm_backward(s->ctx, normed ? s->model->arch.norm : UVK_IDENTITY, &c->g_memory, normed ? &a->encoded : any, normed ? &a->memory_stats : any,
+                             normed ? &s->memory_norm_weight : any, c->targets, any, none, g, rows, err);
+}
+
+/* Through an attention's projection to its output. */
+static uvk_status backward_out(uvk_session *s, uvk_chunk *c, const uvk_tensor *out, const uvk_attention_gradient *g, uvk_error *err)
+{
+    uint64_t rows = (uint64_t)c->targets * g->window.rows;
+    uvk_tensor d_o = uvk_tensor_view_as(&c->d_x, rows, out->cols);
+    uvk_status status = uvk_linear_backward(s->ctx, &c->g[c->current], rows, out, &d_o, err);
+    return status ? status : uvk_attention_delta(s->ctx, g, err);
+}
+
+uvk_status uvk_backward_to_cross(uvk_session *s, uvk_chunk *c, int block, uvk_attention_gradient *out, uvk_error *err)
 {
     const uvk_block_activations *a = &s->activations.blocks[block - 1];
     const uvk_block_weights *w = &s->weights[block - 1];
-    uvk_window window = uvk_chunk_window(c, block);
-    uint64_t rows = (uint64_t)c->targets * window.rows;
-    c->shape = uvk_arch_attention(&s->model->arch, block, s->tokens);
-    uvk_tensor d_o = uvk_tensor_view_as(&c->d_x, rows, w->out.cols);
-    uvk_status status = backward_mlp(s, c, block, err);
-    if (status || (status = backward_behind(s, c, &a->sum1, &a->norm1_stats, &w->norm1_weight, window, err)) || (status = uvk_linear_backward(s->ctx, &c->g[c->current], rows, &w->out, &d_o, err)))
-        return status;
+    uvk_window window = output_window(c, block);
+    c->shape = uvk_arch_cross_attention(&s->model->arch, uvk_session_extent(s));
     *out = (uvk_attention_gradient){
-        .shape = &c->shape, .qkv = &a->qkv, .o = &a->o, .stats = &a->attention_stats,
-        .d_o = &c->d_x, .delta = &c->delta, .targets = c->targets, .window = window, .below = uvk_chunk_window(c, block - 1),
+        .shape = &c->shape, .qkv = &a->cross.qkv, .o = &a->cross.o, .stats = &a->cross.stats,
+        .d_o = &c->d_x, .delta = &c->delta, .targets = c->targets, .window = window, .below = encoder_window(c),
     };
-    return uvk_attention_delta(s->ctx, out, err);
+    uvk_status status = backward_mlp(s, c, block, err);
+    if (status == UVK_OK)
+        status = backward_behind(s, c, &a->cross.sum, &a->cross.norm_stats, &w->cross_norm_weight, window, err);
+    return status ? status : backward_out(s, c, &w->cross_out, out, err);
+}
+
+/* Keys and values to the encoder's output, queries to the decoder's stream. */
+uvk_status uvk_backward_below_cross(uvk_session *s, uvk_chunk *c, int block, const uvk_attention_gradient *g, uvk_error *err)
+{
+    const uvk_arch *arch = &s->model->arch;
+    const uvk_block_activations *a = &s->activations.blocks[block - 1];
+    const uvk_block_weights *w = &s->weights[block - 1];
+    const uvk_tensor *stream = &c->g[c->current];
+    uvk_attention_gradient queries = *g;
+    queries.below = g->window;
+    uvk_tensor d_memory = uvk_chunk_d_qkv(c, g), d_query = uvk_chunk_d_qkv(c, &queries), d_x = uvk_tensor_view_as(&c->d_x, d_query.rows, (uint64_t)arch->width);
+    uvk_status status;
+    if ((status = uvk_linear_backward_columns(s->ctx, &d_memory, w->cross_query.rows, d_memory.rows, &w->cross_memory, &c->g_memory, c->gathered, err)) ||
+        (status = uvk_attention_rows(s->ctx, &queries, &d_query, err)) ||
+        (status = uvk_linear_backward_columns(s->ctx, &d_query, 0, d_query.rows, &w->cross_query, &d_x, false, err)))
+        return status;
+    c->gathered = true;
+    return uvk_norm_backward(s->ctx, front_norm(arch), &d_x, &a->attended, &a->cross.norm_stats, &w->cross_norm_weight, c->targets, stream, g->window, stream, g->window, err);
+}
+
+uvk_status uvk_backward_to_attention(uvk_session *s, uvk_chunk *c, int block, uvk_attention_gradient *out, uvk_error *err)
+{
+    const uvk_arch *arch = &s->model->arch;
+    const uvk_block_activations *a = &s->activations.blocks[block - 1];
+    const uvk_block_weights *w = &s->weights[block - 1];
+    uvk_status status = UVK_OK;
+    if (uvk_arch_encodes(arch, block) && !c->in_encoder)
+        status = enter_encoder(s, c, err);
+    uvk_window window = output_window(c, block);
+    c->shape = uvk_arch_attention(arch, block, uvk_session_extent(s));
+    *out = (uvk_attention_gradient){
+        .shape = &c->shape, .qkv = &a->qkv, .bias = uvk_session_bias(s, block), .o = &a->o, .stats = &a->attention_stats,
+        .d_o = &c->d_x, .delta = &c->delta, .targets = c->targets, .window = window, .below = input_window(c, block),
+    };
+    if (status == UVK_OK && !uvk_arch_crosses(arch, block))
+        status = backward_mlp(s, c, block, err);
+    if (status == UVK_OK)
+        status = backward_behind(s, c, &a->sum1, &a->norm1_stats, &w->norm1_weight, window, err);
+    return status ? status : backward_out(s, c, &w->out, out, err);
 }
 
 uvk_tensor uvk_chunk_d_qkv(const uvk_chunk *c, const uvk_attention_gradient *g)

@@ -11,6 +11,7 @@ static const uvk_family *const families[] = {
     &uvk_family_vit, &uvk_family_deit, &uvk_family_dinov2, &uvk_family_dinov2_with_registers, &uvk_family_clip, &uvk_family_clip_vision_model,
     &uvk_family_siglip, &uvk_family_siglip_vision_model,
     &uvk_family_gpt2, &uvk_family_llama, &uvk_family_mistral, &uvk_family_qwen2, &uvk_family_qwen3, &uvk_family_bert,
+    &uvk_family_bart, &uvk_family_pegasus, &uvk_family_t5,
 };
 
 enum { LARGEST_CONFIG = 16 << 20, LARGEST_DIM = 1 << 20, LARGEST_IMAGE = 16384, LARGEST_HEAD_DIM = 256, LARGEST_VOCABULARY = 1 << 24, LARGEST_REGISTERS = 1024 };
@@ -23,10 +24,11 @@ const uvk_family *uvk_family_find(const char *model_type)
     return NULL;
 }
 
-const uvk_tensor_name *uvk_family_tensor(const uvk_family *f, const uvk_arch *a, uvk_slot slot)
+const uvk_tensor_name *uvk_family_tensor(const uvk_family *f, const uvk_arch *a, int block, uvk_slot slot)
 {
-    const uvk_tensor_name *gated = a->gated && f->gated_tensors ? &f->gated_tensors[slot] : NULL;
-    return gated && gated->name ? gated : &f->tensors[slot];
+    bool encoder = slot < UVK_BLOCK_SLOTS && uvk_arch_encodes(a, block);
+    const uvk_tensor_name *plain = encoder ? f->encoder_tensors : f->tensors, *gated = encoder ? f->gated_encoder_tensors : f->gated_tensors;
+    return a->gated && gated && gated[slot].name ? &gated[slot] : &plain[slot];
 }
 
 /* "vit, deit, ..." */
@@ -42,14 +44,18 @@ static const struct { const char *name; uvk_activation activation; } activations
     {"quick_gelu", UVK_QUICK_GELU}, {"silu", UVK_SILU}, {"swish", UVK_SILU}, {"relu", UVK_RELU},
 };
 
-static uvk_status find_activation(const char *file, const char *name, uvk_activation *out, uvk_error *err)
+/* "gated-NAME" is T5's way of saying that the MLP is gated; its "gated-gelu" is gelu_new. */
+static uvk_status find_activation(const char *file, const char *key, const char *name, uvk_arch *a, uvk_error *err)
 {
+    bool gated = !strncmp(name, "gated-", 6);
+    const char *plain = !gated ? name : !strcmp(name, "gated-gelu") ? "gelu_new" : name + 6;
     for (size_t i = 0; i < sizeof activations / sizeof *activations; i++)
-        if (!strcmp(activations[i].name, name)) {
-            *out = activations[i].activation;
+        if (!strcmp(activations[i].name, plain)) {
+            a->activation = activations[i].activation;
+            a->gated = a->gated || gated;
             return UVK_OK;
         }
-    return uvk_fail(err, UVK_BAD_INPUT, "%s: hidden_act %.100s is not supported (gelu, gelu_new, gelu_pytorch_tanh, quick_gelu, silu, relu are)", file, name);
+    return uvk_fail(err, UVK_BAD_INPUT, "%s: %s %.100s is not supported (gelu, gelu_new, gelu_pytorch_tanh, quick_gelu, silu, relu are)", file, key, name);
 }
 
 static uvk_status read_size(const cJSON *config, const char *file, const char *key, int fallback, int64_t largest, int *out, uvk_error *err)
@@ -184,6 +190,44 @@ static uvk_status read_sliding(const cJSON *config, const char *file, const uvk_
     return UVK_OK;
 }
 
+/* The encoder's blocks are as wide as the decoder's in every published model. */
+static uvk_status check_equal(const cJSON *config, const char *file, const char *key, int64_t expected, uvk_error *err)
+{
+    int64_t found = expected;
+    uvk_status status = key ? uvk_json_int(config, key, file, 1, INT32_MAX, &found, err) : UVK_OK;
+    if (status == UVK_OK && found != expected)
+        return uvk_fail(err, UVK_BAD_INPUT, "%s: %s %lld is not supported (expected the decoder's, %lld)", file, key, (long long)found, (long long)expected);
+    return status;
+}
+
+/* What an encoder-decoder has beside a decoder. Without a number of its own the decoder has as many blocks as the encoder. */
+static uvk_status read_encoder(const cJSON *config, const char *file, const uvk_family *f, uvk_arch *a, uvk_error *err)
+{
+    bool scale_embedding = false, scale_logits = f->keys.scale_logits != NULL;
+    int64_t start = f->defaults.decoder_start;
+    uvk_status status;
+    if ((status = read_size(config, file, f->keys.encoder_layers, f->defaults.encoder_layers, UVK_MAX_LAYERS, &a->encoder_layers, err)) ||
+        (status = check_equal(config, file, f->keys.encoder_heads, a->heads, err)) || (status = check_equal(config, file, f->keys.encoder_mlp, a->mlp_width, err)) ||
+        (status = read_size(config, file, f->keys.relative_buckets, f->defaults.relative_buckets, 4096, &a->relative_buckets, err)) ||
+        (status = read_size(config, file, f->keys.relative_reach, f->defaults.relative_reach, 65536, &a->relative_reach, err)) ||
+        (status = read_flag(config, file, f->keys.scale_embedding, &scale_embedding, err)) || (status = read_flag(config, file, f->keys.scale_logits ? "tie_word_embeddings" : NULL, &scale_logits, err)) ||
+        (status = read_flag(config, file, f->keys.scale_logits, &scale_logits, err)) ||
+        (status = uvk_json_int(config, "decoder_start_token_id", file, 0, a->vocabulary - 1, &start, err)))
+        return status;
+    bool says_decoder = f->keys.layers && cJSON_IsNumber(cJSON_GetObjectItemCaseSensitive(config, f->keys.layers));
+    a->layers = says_decoder ? a->layers : a->encoder_layers;
+    if (uvk_arch_blocks(a) > UVK_MAX_LAYERS)
+        return uvk_fail(err, UVK_BAD_INPUT, "%s: %d blocks are too many (at most %d)", file, uvk_arch_blocks(a), UVK_MAX_LAYERS);
+    if (start >= a->vocabulary)
+        return uvk_fail(err, UVK_BAD_INPUT, "%s: no decoder_start_token_id within the vocabulary of %d", file, a->vocabulary);
+    if (a->relative_reach && (a->relative_buckets % 4 || a->relative_buckets / 2 >= a->relative_reach))
+        return uvk_fail(err, UVK_BAD_INPUT, "%s: %d buckets for distances up to %d are not supported", file, a->relative_buckets, a->relative_reach);
+    a->decoder_start = (int32_t)start;
+    a->embedding_scale = scale_embedding ? sqrt((double)a->width) : 1;
+    a->logit_scale = scale_logits ? 1 / sqrt((double)a->width) : 1;
+    return UVK_OK;
+}
+
 static uvk_status read_text(const cJSON *config, const char *file, const uvk_family *f, uvk_arch *a, uvk_error *err)
 {
     uvk_status status;
@@ -193,6 +237,8 @@ static uvk_status read_text(const cJSON *config, const char *file, const uvk_fam
         (status = read_flag(config, file, f->keys.tied, &a->tied, err)) ||
         (f->rotary && (status = uvk_rope_read(config, file, a->context, &a->rope, err))))
         return status;
+    if (f->encoder_tensors && (status = read_encoder(config, file, f, a, err)))
+        return status;
     return f->sliding ? read_sliding(config, file, f, a, err) : UVK_OK;
 }
 
@@ -201,7 +247,8 @@ static void start_arch(const uvk_family *f, uvk_arch *a)
 {
     *a = (uvk_arch){
         .family = f->model_type, .modality = f->modality, .norm = f->norm, .norm_epsilon = f->defaults.epsilon, .gated = f->gated, .head_norm = f->head_norm,
-        .qkv_bias = f->defaults.qkv_bias, .out_bias = f->defaults.out_bias, .mlp_bias = f->defaults.mlp_bias, .scale_attention = true,
+        .qkv_bias = f->defaults.qkv_bias, .out_bias = f->defaults.out_bias, .mlp_bias = f->defaults.mlp_bias, .scale_attention = !f->unscaled,
+        .embedding_scale = 1, .logit_scale = 1, .position_offset = f->position_offset,
         .causal = f->causal, .post_norm = f->post_norm, .special = f->special, .tied = f->defaults.tied, .rotary = f->rotary,
     };
 }
@@ -252,20 +299,32 @@ static uvk_status read_arch(const cJSON *config, const char *file, const uvk_fam
         (status = read_flag(config, file, f->keys.scale_by_block, &a->scale_by_block, err)) ||
         (status = uvk_json_double(config, f->keys.epsilon, file, &a->norm_epsilon, err)) ||
         (status = uvk_json_string(config, f->keys.activation, file, &activation, err)) ||
-        (status = find_activation(file, a->gated && f->keys.gated ? "silu" : activation, &a->activation, err)) ||
+        (status = find_activation(file, f->keys.activation, a->gated && f->keys.gated ? "silu" : activation, a, err)) ||
         (status = f->modality == UVK_VISION ? read_vision(config, file, f, a, err) : read_text(config, file, f, a, err)))
         return status;
     return check_arch(file, f, a, err);
 }
 
-uvk_attention_shape uvk_arch_attention(const uvk_arch *a, int block, uint32_t tokens)
+uvk_attention_shape uvk_arch_attention(const uvk_arch *a, int block, uvk_extent extent)
 {
+    bool encodes = uvk_arch_encodes(a, block);
     double scale = a->scale_attention ? 1 / sqrt((double)a->head_dim) : 1;
     return (uvk_attention_shape){
-        .tokens = tokens, .heads = (uint32_t)a->heads, .kv_heads = (uint32_t)a->kv_heads, .head_dim = (uint32_t)a->head_dim,
+        .tokens = extent.tokens, .heads = (uint32_t)a->heads, .kv_heads = (uint32_t)a->kv_heads, .head_dim = (uint32_t)a->head_dim,
         .scale = (float)(a->scale_by_block ? scale / block : scale),
-        .causal = a->causal, .window = a->slides[block - 1] ? (uint32_t)a->window : (uint32_t)UVK_NO_WINDOW,
+        .causal = a->causal && !encodes, .window = a->slides[block - 1] ? (uint32_t)a->window : (uint32_t)UVK_NO_WINDOW,
+        .first_key = encodes ? 0 : extent.encoder, .keys = encodes ? extent.encoder : 0, .bias_reach = (uint32_t)a->relative_reach,
     };
+}
+
+uvk_attention_shape uvk_arch_cross_attention(const uvk_arch *a, uvk_extent extent)
+{
+    uvk_attention_shape shape = uvk_arch_attention(a, uvk_arch_blocks(a), extent);
+    shape.causal = 0;
+    shape.first_key = 0;
+    shape.keys = extent.encoder;
+    shape.bias_reach = 0;
+    return shape;
 }
 
 /* The family of the model that config describes, and the part of config that describes it. */

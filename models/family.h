@@ -13,7 +13,9 @@ enum { UVK_MAX_LAYERS = 1024 };
 typedef struct uvk_arch {
     const char *family;
     uvk_modality modality;
-    int layers, heads, kv_heads, width, head_dim, mlp_width;
+    int layers;                     /* of an encoder-decoder, the decoder's */
+    int encoder_layers;             /* 0: there is no encoder beside it */
+    int heads, kv_heads, width, head_dim, mlp_width;
     uvk_norm_kind norm;
     double norm_epsilon;
     uvk_activation activation;
@@ -35,7 +37,22 @@ typedef struct uvk_arch {
     uvk_rope rope;
     int window;                     /* of the blocks that slide */
     bool slides[UVK_MAX_LAYERS];
+    double embedding_scale;         /* of the token embeddings */
+    double logit_scale;
+    int position_offset;            /* the row of the first position in its table */
+    int relative_buckets, relative_reach; /* positions as a bias on the scores, the same for all distances from relative_reach on; 0: none */
+    int32_t decoder_start;          /* what the decoder's sequence begins with */
 } uvk_arch;
+
+/* Tokens of a sequence; the first so many of them are the encoder's, where there is one. */
+typedef struct uvk_extent {
+    uint32_t tokens, encoder;
+} uvk_extent;
+
+/* Blocks count from 1, the encoder's first. */
+static inline int uvk_arch_blocks(const uvk_arch *a) { return a->encoder_layers + a->layers; }
+static inline bool uvk_arch_encodes(const uvk_arch *a, int block) { return block <= a->encoder_layers; }
+static inline bool uvk_arch_crosses(const uvk_arch *a, int block) { return a->encoder_layers && block > a->encoder_layers; }
 
 static inline int uvk_arch_grid_rows(const uvk_arch *a) { return a->patch ? a->image_height / a->patch : 0; }
 static inline int uvk_arch_grid_cols(const uvk_arch *a) { return a->patch ? a->image_width / a->patch : 0; }
@@ -43,8 +60,9 @@ static inline int uvk_arch_grid_cols(const uvk_arch *a) { return a->patch ? a->i
 static inline int uvk_arch_tokens(const uvk_arch *a) { return a->special + uvk_arch_grid_rows(a) * uvk_arch_grid_cols(a); }
 /* Whether it gives each next token of a text a probability. */
 static inline bool uvk_arch_predicts(const uvk_arch *a) { return a->modality == UVK_TEXT && a->causal; }
-/* The attention of block 1..layers over so many tokens. */
-uvk_attention_shape uvk_arch_attention(const uvk_arch *a, int block, uint32_t tokens);
+/* The attention of a block over its own side of the sequence, and that of a decoder's block over the encoder's side. */
+uvk_attention_shape uvk_arch_attention(const uvk_arch *a, int block, uvk_extent extent);
+uvk_attention_shape uvk_arch_cross_attention(const uvk_arch *a, uvk_extent extent);
 
 /* A dimension of a tensor, resolved against an uvk_arch. */
 typedef enum uvk_dim {
@@ -55,7 +73,8 @@ typedef enum uvk_dim {
     UVK_DIM_QUERY,      /* heads * head_dim */
     UVK_DIM_KEY,        /* kv_heads * head_dim */
     UVK_DIM_QKV,        /* QUERY + 2 KEY */
-    UVK_DIM_HEAD, UVK_DIM_VOCABULARY, UVK_DIM_CONTEXT
+    UVK_DIM_HEAD, UVK_DIM_VOCABULARY, UVK_DIM_CONTEXT, /* with the rows before the first position */
+    UVK_DIM_BUCKETS, UVK_DIM_HEADS
 } uvk_dim;
 
 /* The tensors of a block, and those outside. */
@@ -67,17 +86,24 @@ typedef enum uvk_slot {
     UVK_NORM2_WEIGHT, UVK_NORM2_BIAS,
     UVK_GATE_WEIGHT, UVK_GATE_BIAS, UVK_UP_WEIGHT, UVK_UP_BIAS, UVK_DOWN_WEIGHT, UVK_DOWN_BIAS,
     UVK_OUT_SCALE, UVK_DOWN_SCALE, /* layer scale: multiplied into the outputs of UVK_OUT and UVK_DOWN */
+    UVK_CROSS_NORM_WEIGHT, UVK_CROSS_NORM_BIAS,
+    UVK_CROSS_QUERY_WEIGHT, UVK_CROSS_QUERY_BIAS, UVK_CROSS_KEY_WEIGHT, UVK_CROSS_KEY_BIAS, UVK_CROSS_VALUE_WEIGHT, UVK_CROSS_VALUE_BIAS,
+    UVK_CROSS_OUT_WEIGHT, UVK_CROSS_OUT_BIAS,
     UVK_BLOCK_SLOTS,
     UVK_CLS = UVK_BLOCK_SLOTS, UVK_DISTILLATION, UVK_REGISTERS, UVK_PATCH_WEIGHT, UVK_PATCH_BIAS,
     UVK_TOKEN_EMBEDDING, UVK_POSITIONS,
     UVK_SEGMENTS,                       /* of which a text has the first */
     UVK_EMBEDDING_NORM_WEIGHT, UVK_EMBEDDING_NORM_BIAS, /* between embeddings and z(1) */
+    UVK_RELATIVE_BIAS,
+    UVK_ENCODER_POSITIONS, UVK_ENCODER_EMBEDDING_NORM_WEIGHT, UVK_ENCODER_EMBEDDING_NORM_BIAS, UVK_ENCODER_RELATIVE_BIAS,
+    UVK_ENCODER_NORM_WEIGHT, UVK_ENCODER_NORM_BIAS, /* between the encoder's last block and the decoder */
+    UVK_HEAD_BIAS,
     UVK_FINAL_NORM_WEIGHT, UVK_FINAL_NORM_BIAS, UVK_HEAD_WEIGHT, /* of language models: an explanation stops before them, logits do not */
     UVK_SLOTS
 } uvk_slot;
 
 /* When a family's checkpoint has a tensor. */
-typedef enum uvk_presence { UVK_ALWAYS, UVK_WITH_QKV_BIAS, UVK_WITH_OUT_BIAS, UVK_WITH_MLP_BIAS, UVK_WITH_HEAD_NORM, UVK_WITH_REGISTERS, UVK_FOR_LOGITS } uvk_presence;
+typedef enum uvk_presence { UVK_ALWAYS, UVK_WITH_QKV_BIAS, UVK_WITH_OUT_BIAS, UVK_WITH_MLP_BIAS, UVK_WITH_HEAD_NORM, UVK_WITH_REGISTERS, UVK_IF_THERE, UVK_FOR_LOGITS } uvk_presence;
 
 /* What a tensor is called and how it lies in the file. */
 typedef struct uvk_tensor_name {
@@ -110,6 +136,8 @@ typedef struct uvk_family {
         const char *gated;          /* the MLP is SwiGLU, of two thirds of that width rounded up to a multiple of 8 */
         const char *image, *patch, *channels, *registers;
         const char *vocabulary, *context, *segments, *tied, *scale_attention, *scale_by_block;
+        const char *encoder_layers, *encoder_heads, *encoder_mlp, *scale_embedding; /* of encoder-decoders; heads and MLP must be the decoder's */
+        const char *relative_buckets, *relative_reach, *scale_logits;
     } keys;
     struct {
         int layers, heads, kv_heads, width, head_dim, mlp; /* kv_heads 0: heads; head_dim 0: width / heads; mlp 0: 4 width */
@@ -120,16 +148,20 @@ typedef struct uvk_family {
         int image, patch, channels;
         int vocabulary, context, segments;
         bool tied;
+        int encoder_layers, decoder_start, relative_buckets, relative_reach;
         int window;                 /* of sliding_window */
     } defaults;
     uvk_norm_kind norm;
-    bool gated, head_norm, causal, rotary, post_norm;
+    bool gated, head_norm, causal, rotary, post_norm, unscaled; /* unscaled: scores are not divided by sqrt(head_dim) */
+    bool sinusoidal;                /* positions are computed where the checkpoint has no table */
+    int position_offset;
     uvk_sliding sliding;
     int special;                    /* tokens before the first patch, without registers */
     bool any_size;                  /* takes images of whatever size the preprocessor makes */
     uvk_interpolation interpolation;
     const uvk_tensor_name *tensors; /* [UVK_SLOTS] */
     const uvk_tensor_name *gated_tensors; /* [UVK_SLOTS] those that are others where config.json says that the MLP is gated; may be NULL */
+    const uvk_tensor_name *encoder_tensors, *gated_encoder_tensors; /* [UVK_BLOCK_SLOTS] of the encoder's blocks */
 } uvk_family;
 
 /* The family of that model_type, or NULL. */
@@ -139,7 +171,7 @@ const uvk_family *uvk_family_find(const char *model_type);
 uvk_status uvk_arch_load(const char *dir, uvk_arch *out, const uvk_family **family, uvk_error *err);
 /* Makes a vision model take images of another size than it was trained for. UVK_USAGE when that has no patch or too many. */
 uvk_status uvk_arch_resize(uvk_arch *a, int height, int width, uvk_error *err);
-/* A slot's tensor in a model of this shape. */
-const uvk_tensor_name *uvk_family_tensor(const uvk_family *f, const uvk_arch *a, uvk_slot slot);
+/* A slot's tensor in block 1.. of a model of this shape; of one outside the blocks, block is ignored. */
+const uvk_tensor_name *uvk_family_tensor(const uvk_family *f, const uvk_arch *a, int block, uvk_slot slot);
 
 #endif

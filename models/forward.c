@@ -1,8 +1,11 @@
 /* The forward pass: an image's patches or a text's ids to tokens, then blocks, pre-norm
  *   middle = z + out(attention(norm1(z))),   z' = middle + down(hidden(up(norm2(middle))))
  * or post-norm
- *   middle = norm1(z + out(attention(z))),   z' = norm2(middle + down(hidden(up(middle)))) */
+ *   middle = norm1(z + out(attention(z))),   z' = norm2(middle + down(hidden(up(middle))))
+ * In a decoder beside an encoder, attention over the encoder's output stands between, built the same way. Both sides are rows of one
+ * sequence, the encoder's first, so that attention over either is a matter of which rows are keys. */
 #include "input.h"
+#include "positions.h"
 #include "session.h"
 
 #include <stdlib.h>
@@ -29,24 +32,46 @@ static void cut_patches(const uvk_arch *a, const float *pixels, float *out)
                         *out++ = pixels[(c * height + row * p + y) * width + col * p + x];
 }
 
-/* Where embeddings go: z(1) or, where a norm makes that of them, before it. */
-static const uvk_tensor *embedded(const uvk_session *s)
+/* ---- Sides ------------------------------------------------------------------------------------------------------------------ */
+
+/* The rows of an encoder-decoder's encoder come first. */
+static bool in_encoder(const uvk_session *s, uvk_range range)
 {
-    return uvk_present(&s->embedding_norm_weight) ? &s->activations.normed : uvk_session_z(s, 1);
+    return range.first < s->encoder_tokens;
+}
+
+/* All rows that a block works on. */
+static uvk_range rows_of(const uvk_session *s, int block)
+{
+    uint32_t encoder = s->encoder_tokens;
+    return uvk_arch_encodes(&s->model->arch, block) ? (uvk_range){0, encoder} : (uvk_range){encoder, s->tokens - encoder};
+}
+
+static const uvk_tensor *first_stream(const uvk_session *s, bool encoder)
+{
+    return encoder ? uvk_session_stream(s, 1) : uvk_session_z(s, 1);
+}
+
+/* Where embeddings go: z(1) or, where a norm makes that of them, before it. */
+static const uvk_tensor *embedded(const uvk_session *s, bool encoder)
+{
+    return uvk_present(&s->embedding_norm_weight[encoder]) ? &s->activations.normed : first_stream(s, encoder);
 }
 
 /* The statistics are nobody's; the first block's are overwritten later. */
 static uvk_status finish_embedding(uvk_session *s, uvk_range range, uvk_error *err)
 {
-    if (!uvk_present(&s->embedding_norm_weight))
+    bool encoder = in_encoder(s, range);
+    if (!uvk_present(&s->embedding_norm_weight[encoder]))
         return UVK_OK;
-    return norm(s, &s->activations.normed, range, &s->embedding_norm_weight, &s->embedding_norm_bias, uvk_session_z(s, 1), &s->activations.blocks[0].norm1_stats, err);
+    return norm(s, &s->activations.normed, range, &s->embedding_norm_weight[encoder], &s->embedding_norm_bias[encoder], first_stream(s, encoder), &s->activations.blocks[0].norm1_stats,
+                err);
 }
 
 static uvk_status embed_image(uvk_session *s, const float *pixels, uvk_error *err)
 {
     const uvk_arch *a = &s->model->arch;
-    const uvk_tensor *rows = &s->activations.patches, *to = embedded(s);
+    const uvk_tensor *rows = &s->activations.patches, *to = embedded(s, false);
     size_t count = rows->rows * rows->cols;
     float *patches = malloc(count * sizeof *patches);
     if (!patches)
@@ -70,20 +95,38 @@ static void add_row(const uvk_tensor_view *table, uint64_t at, size_t d, float *
         out[k] += scratch[k];
 }
 
+/* The position's own embedding: from the table of the file or, where there is none, computed; rotary and relative ones come later. */
+static void add_position(const uvk_session *s, bool encoder, uint64_t position, size_t d, float *scratch, float *out)
+{
+    const uvk_tensor_view *table = uvk_model_tensor(s->model, 0, encoder ? UVK_ENCODER_POSITIONS : UVK_POSITIONS);
+    add_row(table, position + (uint64_t)s->model->arch.position_offset, d, scratch, out);
+    if (table || !s->model->family->sinusoidal)
+        return;
+    uvk_sinusoidal_position(position, d, scratch);
+    for (size_t k = 0; k < d; k++)
+        out[k] += scratch[k];
+}
+
 /* Rows of the embedding are read where they lie in the file: a text needs few of them. */
 uvk_status uvk_embed_ids(uvk_session *s, const int32_t *ids, uvk_range range, uvk_error *err)
 {
     const uvk_tensor_view *embedding = uvk_model_tensor(s->model, 0, UVK_TOKEN_EMBEDDING);
+    bool encoder = in_encoder(s, range);
+    uint32_t first = range.first - (encoder ? 0 : s->encoder_tokens);
+    float scale = (float)s->model->arch.embedding_scale;
     size_t d = (size_t)s->model->arch.width, count = range.count * d;
     float *rows = malloc((count + d) * sizeof *rows), *scratch = rows + count;
     if (!rows)
         return uvk_fail_memory(err, (count + d) * sizeof *rows, "embeddings");
     for (uint32_t r = 0; r < range.count; r++) {
-        uvk_tensor_to_f32(embedding, (uint64_t)ids[r] * d, d, rows + r * d);
-        add_row(uvk_model_tensor(s->model, 0, UVK_POSITIONS), range.first + r, d, scratch, rows + r * d);
-        add_row(uvk_model_tensor(s->model, 0, UVK_SEGMENTS), 0, d, scratch, rows + r * d);
+        float *row = rows + r * d;
+        uvk_tensor_to_f32(embedding, (uint64_t)ids[r] * d, d, row);
+        for (size_t k = 0; k < d; k++)
+            row[k] *= scale;
+        add_position(s, encoder, first + r, d, scratch, row);
+        add_row(uvk_model_tensor(s->model, 0, UVK_SEGMENTS), 0, d, scratch, row);
     }
-    uvk_status status = uvk_upload(s->ctx, embedded(s), range.first, range.count, rows, err);
+    uvk_status status = uvk_upload(s->ctx, embedded(s, encoder), range.first, range.count, rows, err);
     free(rows);
     return status ? status : finish_embedding(s, range, err);
 }
@@ -97,7 +140,9 @@ static uvk_status embed_text(uvk_session *s, const uvk_token *tokens, uint32_t n
     s->ids = ids;
     for (uint32_t i = 0; i < n; i++)
         ids[i] = tokens[i].id;
-    return uvk_embed_ids(s, ids, (uvk_range){0, n}, err);
+    uint32_t encoder = s->encoder_tokens;
+    uvk_status status = encoder ? uvk_embed_ids(s, ids, (uvk_range){0, encoder}, err) : UVK_OK;
+    return status ? status : uvk_embed_ids(s, ids + encoder, (uvk_range){encoder, n - encoder}, err);
 }
 
 /* ---- Blocks ------------------------------------------------------------------------------------------------------------------ */
@@ -141,7 +186,7 @@ static uvk_status run_hidden(uvk_session *s, int block, uvk_range range, uvk_err
     const uvk_tensor *slope = slope_tensor(s, block);
     const uvk_tensor *x;
     uvk_status status;
-    s->activations.slope_block = range.first == 0 ? block : 0;
+    s->activations.slope_block = range.first == rows_of(s, block).first ? block : 0;
     if ((status = enter_branch(s, &a->middle, range, &w->norm2_weight, &w->norm2_bias, &a->norm2_stats, &x, err)) ||
         (status = uvk_linear(s->ctx, x, range.first, range.count, &w->up, uvk_present(&w->up_bias), slope, range.first, false, err)))
         return status;
@@ -152,7 +197,7 @@ uvk_status uvk_session_slope(uvk_session *s, int block, const uvk_tensor **slope
 {
     *slope = slope_tensor(s, block);
     bool at_hand = *slope != &s->activations.slope || s->activations.slope_block == block;
-    return at_hand ? UVK_OK : run_hidden(s, block, (uvk_range){0, s->tokens}, err);
+    return at_hand ? UVK_OK : run_hidden(s, block, rows_of(s, block), err);
 }
 
 /* y = x + w(out), post-norm with a norm behind it; sum keeps what enters that. */
@@ -164,29 +209,79 @@ static uvk_status leave_branch(uvk_session *s, const uvk_tensor *x, const uvk_te
     return status ? status : uvk_linear(s->ctx, out, range.first, range.count, w, uvk_present(bias), to, range.first, true, err);
 }
 
+/* Attention over the encoder's output. Its keys and values are there. */
+static uvk_status forward_cross(uvk_session *s, int block, uvk_range range, uvk_error *err)
+{
+    const uvk_block_weights *w = &s->weights[block - 1];
+    const uvk_block_activations *a = &s->activations.blocks[block - 1];
+    uvk_attention_shape shape = uvk_arch_cross_attention(&s->model->arch, (uvk_extent){range.first + range.count, s->encoder_tokens});
+    const uvk_tensor *x;
+    uvk_status status;
+    if ((status = enter_branch(s, &a->attended, range, &w->cross_norm_weight, &w->cross_norm_bias, &a->cross.norm_stats, &x, err)) ||
+        (status = uvk_linear(s->ctx, x, range.first, range.count, &w->cross_query, uvk_present(&w->cross_query_bias), &a->cross.qkv, range.first, false, err)) ||
+        (status = uvk_attention(s->ctx, &shape, &a->cross.qkv, NULL, range, &a->cross.o, &a->cross.stats, err)) ||
+        (status = leave_branch(s, &a->attended, &a->cross.o, range, &w->cross_out, &w->cross_out_bias, &a->cross.sum, &a->middle, err)))
+        return status;
+    return s->model->arch.post_norm ? norm(s, &a->cross.sum, range, &w->cross_norm_weight, &w->cross_norm_bias, &a->middle, &a->cross.norm_stats, err) : UVK_OK;
+}
+
+static uvk_status forward_attention(uvk_session *s, int block, uvk_range range, uvk_error *err)
+{
+    const uvk_block_weights *w = &s->weights[block - 1];
+    const uvk_block_activations *a = &s->activations.blocks[block - 1];
+    const uvk_tensor *to = uvk_arch_crosses(&s->model->arch, block) ? &a->attended : &a->middle;
+    uvk_attention_shape shape = uvk_arch_attention(&s->model->arch, block, (uvk_extent){range.first + range.count, s->encoder_tokens});
+    uvk_status status;
+    if ((status = project(s, &shape, block, range, err)) || (status = uvk_attention(s->ctx, &shape, &a->qkv, uvk_session_bias(s, block), range, &a->o, &a->attention_stats, err)) ||
+        (status = leave_branch(s, &a->z, &a->o, range, &w->out, &w->out_bias, &a->sum1, to, err)))
+        return status;
+    return s->model->arch.post_norm ? norm(s, &a->sum1, range, &w->norm1_weight, &w->norm1_bias, to, &a->norm1_stats, err) : UVK_OK;
+}
+
 static uvk_status forward_block(uvk_session *s, int block, uvk_range range, uvk_error *err)
 {
     const uvk_block_weights *w = &s->weights[block - 1];
     const uvk_block_activations *a = &s->activations.blocks[block - 1];
-    const uvk_tensor *z_out = uvk_session_z(s, block + 1);
-    bool post = s->model->arch.post_norm;
-    uvk_attention_shape shape = uvk_arch_attention(&s->model->arch, block, range.first + range.count);
-    uvk_status status;
-    if ((status = project(s, &shape, block, range, err)) || (status = uvk_attention(s->ctx, &shape, &a->qkv, range, &a->o, &a->attention_stats, err)) ||
-        (status = leave_branch(s, &a->z, &a->o, range, &w->out, &w->out_bias, &a->sum1, &a->middle, err)) ||
-        (post && (status = norm(s, &a->sum1, range, &w->norm1_weight, &w->norm1_bias, &a->middle, &a->norm1_stats, err))) ||
-        (status = run_hidden(s, block, range, err)) ||
-        (status = leave_branch(s, &a->middle, &s->activations.hidden, range, &w->down, &w->down_bias, &a->sum2, z_out, err)))
+    const uvk_tensor *out = uvk_session_output(s, block);
+    uvk_status status = forward_attention(s, block, range, err);
+    if (status == UVK_OK && uvk_arch_crosses(&s->model->arch, block))
+        status = forward_cross(s, block, range, err);
+    if (status || (status = run_hidden(s, block, range, err)) ||
+        (status = leave_branch(s, &a->middle, &s->activations.hidden, range, &w->down, &w->down_bias, &a->sum2, out, err)))
         return status;
-    return post ? norm(s, &a->sum2, range, &w->norm2_weight, &w->norm2_bias, z_out, &a->norm2_stats, err) : UVK_OK;
+    return s->model->arch.post_norm ? norm(s, &a->sum2, range, &w->norm2_weight, &w->norm2_bias, out, &a->norm2_stats, err) : UVK_OK;
+}
+
+static uvk_status forward_blocks(uvk_session *s, int first, int last, uvk_range range, uvk_error *err)
+{
+    uvk_status status = UVK_OK;
+    for (int block = first; block <= last && status == UVK_OK; block++)
+        status = forward_block(s, block, range, err);
+    return status;
 }
 
 uvk_status uvk_forward_rows(uvk_session *s, uvk_range range, uvk_error *err)
 {
-    uvk_status status = UVK_OK;
-    for (int block = 1; block <= s->model->arch.layers && status == UVK_OK; block++)
-        status = forward_block(s, block, range, err);
+    const uvk_arch *a = &s->model->arch;
+    uvk_status status = forward_blocks(s, a->encoder_layers + 1, uvk_arch_blocks(a), range, err);
     return status ? status : uvk_flush(s->ctx, err);
+}
+
+/* The encoder, and the keys and values that every decoder block takes from its output. */
+static uvk_status forward_encoder(uvk_session *s, uvk_error *err)
+{
+    const uvk_arch *a = &s->model->arch;
+    uvk_range rows = {0, s->encoder_tokens};
+    uint64_t queries = (uint64_t)a->heads * (uint64_t)a->head_dim;
+    uvk_status status = forward_blocks(s, 1, a->encoder_layers, rows, err);
+    if (status == UVK_OK && uvk_present(&s->activations.memory))
+        status = norm(s, &s->activations.encoded, rows, &s->memory_norm_weight, &s->memory_norm_bias, &s->activations.memory, &s->activations.memory_stats, err);
+    for (int block = a->encoder_layers + 1; block <= uvk_arch_blocks(a) && status == UVK_OK; block++) {
+        const uvk_block_weights *w = &s->weights[block - 1];
+        status = uvk_linear_columns(s->ctx, uvk_session_memory(s), 0, rows.count, &w->cross_memory, uvk_present(&w->cross_memory_bias), &s->activations.blocks[block - 1].cross.qkv, 0,
+                                    queries, false, err);
+    }
+    return status;
 }
 
 /* ---- The pass ---------------------------------------------------------------------------------------------------------------- */
@@ -199,7 +294,9 @@ static uvk_status check_input(const uvk_session *s, const uvk_input *input, int 
         return uvk_fail(err, UVK_USAGE, "%s: loaded for another model (one of %s)", input->path, a->modality == UVK_VISION ? "text" : "images");
     if (a->modality == UVK_VISION && (input->height != a->image_height || input->width != a->image_width))
         return uvk_fail(err, UVK_USAGE, "%s: loaded for another model (%dx%d pixels, expected %dx%d)", input->path, input->width, input->height, a->image_width, a->image_height);
-    if (a->modality == UVK_TEXT && n > a->context)
+    if (a->encoder_layers && (input->encoder_count < 1 || input->encoder_count >= n))
+        return uvk_fail(err, UVK_USAGE, "%s: loaded for another model (%d of %d tokens for the encoder)", input->path, input->encoder_count, n);
+    if (a->modality == UVK_TEXT && (n - input->encoder_count > a->context || input->encoder_count > a->context))
         return uvk_fail(err, UVK_USAGE, "%s: loaded for another model (%d tokens, at most %d fit)", input->path, n, a->context);
     for (int i = 0; a->modality == UVK_TEXT && i < n; i++)
         if (tokens[i].id < 0 || tokens[i].id >= a->vocabulary)
@@ -216,10 +313,13 @@ uvk_status uvk_forward(uvk_session *s, const uvk_input *input, uvk_error *err)
     uvk_status status = check_input(s, input, n, err);
     if (status == UVK_OK)
         status = uvk_session_reserve(s, (uint32_t)n, err);
+    s->encoder_tokens = (uint32_t)input->encoder_count;
     if (status == UVK_OK)
         status = s->model->arch.modality == UVK_VISION ? embed_image(s, uvk_input_pixels(input), err) : embed_text(s, tokens, (uint32_t)n, err);
+    if (status == UVK_OK && s->encoder_tokens)
+        status = forward_encoder(s, err);
     if (status == UVK_OK)
-        status = uvk_forward_rows(s, (uvk_range){0, (uint32_t)n}, err);
+        status = uvk_forward_rows(s, (uvk_range){s->encoder_tokens, (uint32_t)n - s->encoder_tokens}, err);
     if (status)
         return status;
     s->tokens = (uint32_t)n;
@@ -235,5 +335,5 @@ uvk_status uvk_hidden(uvk_session *s, int layer, float *out, uvk_error *err)
         return uvk_fail(err, UVK_USAGE, "layer %d does not exist (1 to %d do)", layer, s->model->arch.layers + 1);
     if (!s->tokens)
         return uvk_fail(err, UVK_USAGE, "no forward pass was run");
-    return uvk_download(s->ctx, uvk_session_z(s, layer), 0, s->tokens, out, err);
+    return uvk_download(s->ctx, uvk_session_z(s, layer), s->encoder_tokens, s->tokens - s->encoder_tokens, out, err);
 }

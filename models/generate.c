@@ -20,6 +20,7 @@ static uvk_status check_room(const uvk_session *s, const uvk_input *input, int n
         return uvk_fail(err, UVK_USAGE, "%s: a %s model does not generate text", s->model->path, a->family);
     if (max_new < 1)
         return uvk_fail(err, UVK_USAGE, "%d new tokens cannot be generated (at least 1 can)", max_new);
+    n -= input->encoder_count;
     if (n > a->context || max_new > a->context - n)
         return uvk_fail(err, UVK_BAD_INPUT, "%s: %d tokens and %d new ones exceed the model's context of %d", input->path, n, max_new, a->context);
     return UVK_OK;

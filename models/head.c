@@ -9,6 +9,7 @@ struct uvk_head {
     uvk_pool *pool;
     uvk_tensor norm_weight, norm_bias; /* [1, d] */
     uvk_tensor weight;                 /* [vocabulary, d] */
+    uvk_tensor bias;                   /* [1, vocabulary] */
     uvk_tensor z, normed, gradient;    /* [ROWS, d] */
     uvk_tensor stats;                  /* [ROWS, 2] */
     uvk_tensor logits;                 /* [ROWS, vocabulary] */
@@ -21,9 +22,10 @@ static uvk_status declare(uvk_head *h, const uvk_session *s, uvk_error *err)
 {
     const uvk_arch *a = &s->model->arch;
     uint64_t d = (uint64_t)a->width, v = (uint64_t)a->vocabulary;
-    bool bias = uvk_model_tensor(s->model, 0, UVK_FINAL_NORM_BIAS) != NULL;
+    bool norm = uvk_model_tensor(s->model, 0, UVK_FINAL_NORM_WEIGHT) != NULL, bias = uvk_model_tensor(s->model, 0, UVK_FINAL_NORM_BIAS) != NULL;
+    bool logit_bias = uvk_model_tensor(s->model, 0, UVK_HEAD_BIAS) != NULL;
     const struct { uvk_tensor *tensor; uint64_t rows, cols; bool whole; } list[] = {
-        {&h->norm_weight, 1, d, true}, {&h->norm_bias, bias, d, true}, {&h->weight, v, d, false}, {&h->z, ROWS, d, true}, {&h->normed, ROWS, d, true},
+        {&h->norm_weight, norm, d, true}, {&h->norm_bias, bias, d, true}, {&h->weight, v, d, false}, {&h->bias, logit_bias, v, true}, {&h->z, ROWS, d, true}, {&h->normed, ROWS, d, true},
         {&h->gradient, ROWS, d, true}, {&h->stats, ROWS, 2, true}, {&h->logits, ROWS, v, true}, {&h->index, ROWS, 1, true},
     };
     uvk_status status = UVK_OK;
@@ -33,15 +35,38 @@ static uvk_status declare(uvk_head *h, const uvk_session *s, uvk_error *err)
     return status;
 }
 
+/* An own matrix, where the checkpoint has one; else, where they are tied, the embedding. */
+static uvk_slot head_slot(const uvk_model *m)
+{
+    return uvk_model_tensor(m, 0, UVK_HEAD_WEIGHT) || !m->arch.tied ? UVK_HEAD_WEIGHT : UVK_TOKEN_EMBEDDING;
+}
+
+/* Logits that are scaled are so by the norm before them. */
+static uvk_status upload_final_norm(const uvk_head *h, uvk_session *s, uvk_error *err)
+{
+    size_t d = (size_t)s->model->arch.width;
+    float *row = malloc(d * sizeof *row);
+    if (!row)
+        return uvk_fail_memory(err, d * sizeof *row, "the output head");
+    uvk_tensor_to_f32(uvk_model_tensor(s->model, 0, UVK_FINAL_NORM_WEIGHT), 0, d, row);
+    for (size_t k = 0; k < d; k++)
+        row[k] *= (float)s->model->arch.logit_scale;
+    uvk_status status = uvk_upload(s->ctx, &h->norm_weight, 0, 1, row, err);
+    free(row);
+    return status;
+}
+
 static uvk_status upload(uvk_head *h, uvk_session *s, uvk_error *err)
 {
-    uvk_slot weight = s->model->arch.tied ? UVK_TOKEN_EMBEDDING : UVK_HEAD_WEIGHT;
+    uvk_slot weight = head_slot(s->model);
     uint32_t index[ROWS];
     for (uint32_t i = 0; i < ROWS; i++)
         index[i] = i;
     uvk_status status = uvk_upload(s->ctx, &h->index, 0, ROWS, index, err);
-    if (status == UVK_OK)
-        status = uvk_weights_upload_stack(s, 0, (uvk_slot[]){UVK_FINAL_NORM_WEIGHT}, 1, &h->norm_weight, err);
+    if (status == UVK_OK && uvk_present(&h->norm_weight))
+        status = upload_final_norm(h, s, err);
+    if (status == UVK_OK && uvk_present(&h->bias))
+        status = uvk_weights_upload_stack(s, 0, (uvk_slot[]){UVK_HEAD_BIAS}, 1, &h->bias, err);
     if (status == UVK_OK && uvk_present(&h->norm_bias))
         status = uvk_weights_upload_stack(s, 0, (uvk_slot[]){UVK_FINAL_NORM_BIAS}, 1, &h->norm_bias, err);
     return status ? status : uvk_weights_upload_stack(s, 0, &weight, 1, &h->weight, err);
@@ -62,7 +87,7 @@ uvk_status uvk_head_load(uvk_session *s, uvk_error *err)
         return UVK_OK;
     if (!uvk_arch_predicts(&m->arch))
         return uvk_fail(err, UVK_USAGE, "%s: a %s model has no logits over a vocabulary", m->path, m->arch.family);
-    if (!uvk_model_tensor(m, 0, m->arch.tied ? UVK_TOKEN_EMBEDDING : UVK_HEAD_WEIGHT))
+    if (!uvk_model_tensor(m, 0, head_slot(m)))
         return uvk_fail(err, UVK_BAD_INPUT, "%s: tensor %s is missing: this checkpoint has no output head, so it has no logits", m->path, m->family->tensors[UVK_HEAD_WEIGHT].name);
     uvk_head *h = calloc(1, sizeof *h);
     if (!h)
@@ -105,9 +130,11 @@ static uvk_status run_head(uvk_session *s, const int32_t *rows, int count, uvk_e
     uvk_status status = UVK_OK;
     for (int k = 0; k < count && status == UVK_OK; k++)
         status = uvk_copy_record(s->ctx, &s->activations.z_last, (uint64_t)rows[k], &h->z, (uint64_t)k, 1, err);
-    if (status || (status = uvk_norm(s->ctx, a->norm, &h->z, (uvk_range){0, (uint32_t)count}, &h->norm_weight, uvk_present(&h->norm_bias), (float)a->norm_epsilon, &h->normed, &h->stats, err)))
-        return status;
-    return uvk_linear(s->ctx, &h->normed, 0, (uint64_t)count, &h->weight, NULL, &h->logits, 0, false, err);
+    if (status == UVK_OK && !uvk_present(&h->norm_weight)) /* the last block's own norm was the final one */
+        status = uvk_copy_record(s->ctx, &h->z, 0, &h->normed, 0, (uint64_t)count, err);
+    else if (status == UVK_OK)
+        status = uvk_norm(s->ctx, a->norm, &h->z, (uvk_range){0, (uint32_t)count}, &h->norm_weight, uvk_present(&h->norm_bias), (float)a->norm_epsilon, &h->normed, &h->stats, err);
+    return status ? status : uvk_linear(s->ctx, &h->normed, 0, (uint64_t)count, &h->weight, uvk_present(&h->bias), &h->logits, 0, false, err);
 }
 
 uvk_status uvk_head_logits(uvk_session *s, const int32_t *rows, int count, float *out, uvk_error *err)
@@ -218,9 +245,10 @@ static uvk_status descend(uvk_session *s, int count, float *gradients, uvk_error
 {
     uvk_head *h = s->head;
     uvk_window rows = {.first = &h->index, .rows = 1}, none = {.first = &h->index, .rows = 0};
+    bool normed = uvk_present(&h->norm_weight) != NULL;
     uvk_status status;
     if ((status = uvk_linear_backward(s->ctx, &h->logits, (uint64_t)count, &h->weight, &h->normed, err)) ||
-        (status = uvk_norm_backward(s->ctx, s->model->arch.norm, &h->normed, &h->z, &h->stats, &h->norm_weight, (uint32_t)count, &h->normed, none, &h->gradient, rows, err)) ||
+        (status = uvk_norm_backward(s->ctx, normed ? s->model->arch.norm : UVK_IDENTITY, &h->normed, &h->z, &h->stats, normed ? &h->norm_weight : &h->normed, (uint32_t)count, &h->normed, none, &h->gradient, rows, err)) ||
         (status = uvk_flush(s->ctx, err)))
         return status;
     return uvk_download(s->ctx, &h->gradient, 0, (uint64_t)count, gradients, err);

@@ -267,6 +267,11 @@ const uvk_token *uvk_input_tokens(const uvk_input *in, int *count)
     return in->tokens;
 }
 
+int uvk_input_encoder_tokens(const uvk_input *in)
+{
+    return in->encoder_count;
+}
+
 const uint8_t *uvk_input_photo(const uvk_input *in)
 {
     return in->photo.rgb;
@@ -294,9 +299,24 @@ const char *uvk_input_summary(const uvk_input *in, size_t *length)
     return look_at(in->summary, in->summary_length, length);
 }
 
+/* Every token of the decoder's, as given; the last predicts none that is there. */
+static int given_targets(const uvk_input *in, int ahead, int32_t *targets, int32_t *outputs)
+{
+    int n = in->count - in->encoder_count;
+    for (int k = 0; k < n; k++) {
+        if (targets)
+            targets[k] = in->encoder_count + k;
+        if (outputs)
+            outputs[k] = in->encoder_count + (k + ahead < n ? k + ahead : k);
+    }
+    return n;
+}
+
 int uvk_summary_targets(const uvk_input *in, uvk_at at, int32_t *targets, int32_t *outputs)
 {
     int n = 0, before = at == UVK_AT_PREDICT ? 1 : 0;
+    if (in->given)
+        return given_targets(in, before, targets, outputs);
     for (int i = before; i < in->count; i++) {
         if (in->tokens[i].role != UVK_ROLE_SUMMARY)
             continue;
@@ -312,5 +332,5 @@ int uvk_summary_targets(const uvk_input *in, uvk_at at, int32_t *targets, int32_
 uvk_layout uvk_layout_of(const uvk_model *model, const uvk_input *in)
 {
     return (uvk_layout){.tokens = in->count, .list = in->tokens, .grid_cols = model->arch.modality == UVK_VISION ? uvk_arch_grid_cols(&model->arch) : 0,
-                        .causal = model->arch.causal};
+                        .causal = model->arch.causal, .encoder_tokens = in->encoder_count};
 }

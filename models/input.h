@@ -11,6 +11,8 @@ struct uvk_input {
     uvk_input_info info;
     uvk_token *tokens;
     int count;
+    int encoder_count;      /* of these the encoder's, the first ones; 0: the model has none */
+    bool given;             /* the decoder's sequence is as the caller gave it, its start among it */
     /* vision */
     int height, width;      /* of pixels */
     uvk_image photo;        /* empty for an array */

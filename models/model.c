@@ -24,7 +24,9 @@ static uint64_t resolve(const uvk_arch *a, uvk_dim dim)
     case UVK_DIM_QKV: return ((uint64_t)a->heads + 2 * (uint64_t)a->kv_heads) * (uint64_t)a->head_dim;
     case UVK_DIM_HEAD: return (uint64_t)a->head_dim;
     case UVK_DIM_VOCABULARY: return (uint64_t)a->vocabulary;
-    case UVK_DIM_CONTEXT: return (uint64_t)a->context;
+    case UVK_DIM_CONTEXT: return (uint64_t)a->context + (uint64_t)a->position_offset;
+    case UVK_DIM_BUCKETS: return (uint64_t)a->relative_buckets;
+    case UVK_DIM_HEADS: return (uint64_t)a->heads;
     default: return 1;
     }
 }
@@ -93,21 +95,22 @@ static bool is_present(const uvk_arch *a, const uvk_tensor_name *t)
 
 static uvk_status find_tensor(uvk_model *m, const char *prefix, uvk_slot slot, int block, const uvk_tensor_view **out, uvk_error *err)
 {
-    const uvk_tensor_name *t = uvk_model_slot(m, slot);
+    const uvk_tensor_name *t = uvk_model_slot(m, block, slot);
     char name[256];
     *out = NULL;
     if (!t->name || !is_present(&m->arch, t))
         return UVK_OK;
-    slot_name(name, sizeof name, t->unprefixed ? "" : prefix, t->name, block);
+    int number = uvk_arch_encodes(&m->arch, block + 1) ? block : block - m->arch.encoder_layers; /* in its own stack */
+    slot_name(name, sizeof name, t->unprefixed ? "" : prefix, t->name, number);
     *out = uvk_tensor_file_find(m->file, name);
     if (!*out && t->old_name) {
         char old_name[256];
-        slot_name(old_name, sizeof old_name, t->unprefixed ? "" : prefix, t->old_name, block);
+        slot_name(old_name, sizeof old_name, t->unprefixed ? "" : prefix, t->old_name, number);
         *out = uvk_tensor_file_find(m->file, old_name);
     }
     if (*out)
         return check_tensor(&m->arch, *out, t->shape, err);
-    if (t->presence == UVK_FOR_LOGITS) /* explanations need none; whoever asks for logits is told */
+    if (t->presence == UVK_FOR_LOGITS || t->presence == UVK_IF_THERE) /* explanations need none; whoever asks for logits is told */
         return UVK_OK;
     return uvk_fail(err, UVK_BAD_INPUT, "%s: tensor %s is missing (a %s model needs it)%s", m->path, name, m->arch.family, foreign_names(m));
 }
@@ -118,7 +121,7 @@ static const char *find_prefix(const uvk_model *m)
     char name[256];
     uvk_slot known = m->arch.modality == UVK_VISION ? UVK_PATCH_WEIGHT : UVK_TOKEN_EMBEDDING;
     for (const char *const *prefix = m->family->prefixes; *prefix; prefix++) {
-        slot_name(name, sizeof name, *prefix, uvk_model_slot(m, known)->name, 0);
+        slot_name(name, sizeof name, *prefix, uvk_model_slot(m, 0, known)->name, 0);
         if (uvk_tensor_file_find(m->file, name))
             return *prefix;
     }
@@ -129,27 +132,27 @@ static uvk_status find_tensors(uvk_model *m, uvk_error *err)
 {
     const char *prefix = find_prefix(m);
     uvk_status status = UVK_OK;
-    m->blocks = calloc((size_t)m->arch.layers * UVK_BLOCK_SLOTS, sizeof *m->blocks);
+    m->blocks = calloc((size_t)uvk_arch_blocks(&m->arch) * UVK_BLOCK_SLOTS, sizeof *m->blocks);
     if (!m->blocks)
-        return uvk_fail_memory(err, (size_t)m->arch.layers * UVK_BLOCK_SLOTS * sizeof *m->blocks, "tensor names");
+        return uvk_fail_memory(err, (size_t)uvk_arch_blocks(&m->arch) * UVK_BLOCK_SLOTS * sizeof *m->blocks, "tensor names");
     for (int slot = UVK_BLOCK_SLOTS; slot < UVK_SLOTS && status == UVK_OK; slot++)
         status = find_tensor(m, prefix, (uvk_slot)slot, 0, &m->outside[slot - UVK_BLOCK_SLOTS], err);
-    for (int block = 0; block < m->arch.layers && status == UVK_OK; block++)
+    for (int block = 0; block < uvk_arch_blocks(&m->arch) && status == UVK_OK; block++)
         for (int slot = 0; slot < UVK_BLOCK_SLOTS && status == UVK_OK; slot++)
             status = find_tensor(m, prefix, (uvk_slot)slot, block, &m->blocks[block * UVK_BLOCK_SLOTS + slot], err);
     return status;
 }
 
-const uvk_tensor_name *uvk_model_slot(const uvk_model *m, uvk_slot slot)
+const uvk_tensor_name *uvk_model_slot(const uvk_model *m, int block, uvk_slot slot)
 {
-    return uvk_family_tensor(m->family, &m->arch, slot);
+    return uvk_family_tensor(m->family, &m->arch, block + 1, slot);
 }
 
-void uvk_model_slot_size(const uvk_model *m, uvk_slot slot, uint64_t *rows, uint64_t *cols)
+void uvk_model_slot_size(const uvk_model *m, int block, uvk_slot slot, uint64_t *rows, uint64_t *cols)
 {
-    const uvk_tensor_name *t = uvk_model_slot(m, slot);
+    const uvk_tensor_name *t = uvk_model_slot(m, block, slot);
     *rows = *cols = 0;
-    if (!uvk_model_tensor(m, 0, slot))
+    if (!uvk_model_tensor(m, block, slot))
         return;
     uint64_t parts = t->parts ? (uint64_t)t->parts : 1, first = resolve(&m->arch, t->shape[0]), rest = 1;
     for (int i = 1; t->shape[i] != UVK_DIM_END; i++)
@@ -175,7 +178,7 @@ static int compare_views(const void *a, const void *b)
 /* Counts the parameters that are used and lists the tensors that are not. */
 static uvk_status take_stock(uvk_model *m, uvk_error *err)
 {
-    size_t n_slots = (size_t)m->arch.layers * UVK_BLOCK_SLOTS + UVK_SLOTS - UVK_BLOCK_SLOTS, n_used = 0, total = uvk_tensor_file_count(m->file);
+    size_t n_slots = (size_t)uvk_arch_blocks(&m->arch) * UVK_BLOCK_SLOTS + UVK_SLOTS - UVK_BLOCK_SLOTS, n_used = 0, total = uvk_tensor_file_count(m->file);
     const uvk_tensor_view **used = malloc(n_slots * sizeof *used);
     m->unused = malloc((total ? total : 1) * sizeof *m->unused);
     if (!used || !m->unused) {
@@ -183,7 +186,7 @@ static uvk_status take_stock(uvk_model *m, uvk_error *err)
         return uvk_fail_memory(err, (n_slots + total) * sizeof *used, "tensor names");
     }
     for (size_t i = 0; i < n_slots; i++) {
-        size_t in_blocks = (size_t)m->arch.layers * UVK_BLOCK_SLOTS;
+        size_t in_blocks = (size_t)uvk_arch_blocks(&m->arch) * UVK_BLOCK_SLOTS;
         const uvk_tensor_view *view = i < in_blocks ? m->blocks[i] : m->outside[i - in_blocks];
         if (!view)
             continue;
@@ -218,6 +221,7 @@ static void fill_info(uvk_model *m)
     m->info.modality = a->modality;
     m->info.causal = a->causal;
     m->info.layers = a->layers;
+    m->info.encoder_layers = a->encoder_layers;
     m->info.heads = a->heads;
     m->info.kv_heads = a->kv_heads;
     m->info.width = a->width;

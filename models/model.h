@@ -14,7 +14,7 @@ struct uvk_model {
     uvk_arch arch;
     const uvk_family *family;
     uvk_tensor_file *file;
-    const uvk_tensor_view **blocks;               /* [layers][UVK_BLOCK_SLOTS]; NULL: the model has no such tensor */
+    const uvk_tensor_view **blocks;               /* [uvk_arch_blocks][UVK_BLOCK_SLOTS]; NULL: the model has no such tensor */
     const uvk_tensor_view *outside[UVK_SLOTS - UVK_BLOCK_SLOTS];
     uvk_preprocess preprocess;                    /* vision */
     uvk_tokenizer *tokenizer;                     /* text; NULL where the folder has none, or a broken one: */
@@ -25,14 +25,15 @@ struct uvk_model {
     const char **unused;
 };
 
-/* What a slot's tensor is called and how it lies in the file. */
-const uvk_tensor_name *uvk_model_slot(const uvk_model *model, uvk_slot slot);
+/* What a slot's tensor is called and how it lies in the file. Blocks count from 0 here and below, the encoder's first; of what is outside
+ * them, block is ignored. */
+const uvk_tensor_name *uvk_model_slot(const uvk_model *model, int block, uvk_slot slot);
 
 /* Rows (outputs) and columns (inputs) of a slot's matrix as the forward pass uses it; a vector has one row. Zeros when the model has
  * no such tensor. */
-void uvk_model_slot_size(const uvk_model *model, uvk_slot slot, uint64_t *rows, uint64_t *cols);
+void uvk_model_slot_size(const uvk_model *model, int block, uvk_slot slot, uint64_t *rows, uint64_t *cols);
 
-/* A tensor of block 0..layers-1, or one outside (block is ignored); NULL when the checkpoint has none. */
+/* A tensor of a block, or one outside; NULL when the checkpoint has none. */
 const uvk_tensor_view *uvk_model_tensor(const uvk_model *model, int block, uvk_slot slot);
 
 #endif

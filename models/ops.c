@@ -60,9 +60,15 @@ static uint64_t rows_of_part(const uvk_tensor *w, uint32_t part)
     return w->rows - first < w->part_rows ? w->rows - first : w->part_rows;
 }
 
-/* Each part of w makes some columns of y. */
 uvk_status uvk_linear(uvk_context *ctx, const uvk_tensor *x, uint64_t x_row, uint64_t M, const uvk_tensor *w, const uvk_tensor *bias, const uvk_tensor *y, uint64_t y_row,
                       bool accumulate, uvk_error *err)
+{
+    return uvk_linear_columns(ctx, x, x_row, M, w, bias, y, y_row, 0, accumulate, err);
+}
+
+/* Each part of w makes some columns of y. */
+uvk_status uvk_linear_columns(uvk_context *ctx, const uvk_tensor *x, uint64_t x_row, uint64_t M, const uvk_tensor *w, const uvk_tensor *bias, const uvk_tensor *y, uint64_t y_row,
+                              uint64_t y_col, bool accumulate, uvk_error *err)
 {
     uvk_status status = UVK_OK;
     for (uint32_t p = 0; p < w->n_parts && status == UVK_OK; p++) {
@@ -70,7 +76,7 @@ uvk_status uvk_linear(uvk_context *ctx, const uvk_tensor *x, uint64_t x_row, uin
         matmul_push push = {
             .M = (uint32_t)M, .N = (uint32_t)rows_of_part(w, p), .K = (uint32_t)w->cols,
             .x_offset = (uint32_t)(x_row * x->cols), .x_stride = (uint32_t)x->cols, .w_stride = (uint32_t)w->cols,
-            .y_offset = (uint32_t)(y_row * y->cols + first), .y_stride = (uint32_t)y->cols,
+            .y_offset = (uint32_t)(y_row * y->cols + y_col + first), .y_stride = (uint32_t)y->cols,
             .use_bias = bias != NULL, .bias_offset = (uint32_t)first, .accumulate = accumulate,
         };
         uvk_span bias_span = whole(bias ? bias : x);
@@ -79,15 +85,21 @@ uvk_status uvk_linear(uvk_context *ctx, const uvk_tensor *x, uint64_t x_row, uin
     return status;
 }
 
-/* Each part of w takes some columns of dy and adds to all of dx. */
 uvk_status uvk_linear_backward(uvk_context *ctx, const uvk_tensor *dy, uint64_t M, const uvk_tensor *w, const uvk_tensor *dx, uvk_error *err)
+{
+    uvk_tensor rows = uvk_tensor_view_as(dy, M, w->rows);
+    return uvk_linear_backward_columns(ctx, &rows, 0, M, w, dx, false, err);
+}
+
+/* Each part of w takes some columns of dy and adds to all of dx. */
+uvk_status uvk_linear_backward_columns(uvk_context *ctx, const uvk_tensor *dy, uint64_t dy_col, uint64_t M, const uvk_tensor *w, const uvk_tensor *dx, bool accumulate, uvk_error *err)
 {
     uvk_status status = UVK_OK;
     for (uint32_t p = 0; p < w->n_parts && status == UVK_OK; p++) {
         matmul_push push = {
             .M = (uint32_t)M, .N = (uint32_t)w->cols, .K = (uint32_t)rows_of_part(w, p),
-            .x_offset = (uint32_t)(p * w->part_rows), .x_stride = (uint32_t)w->rows, .w_stride = (uint32_t)w->cols,
-            .y_stride = (uint32_t)dx->cols, .accumulate = p > 0,
+            .x_offset = (uint32_t)(dy_col + p * w->part_rows), .x_stride = (uint32_t)dy->cols, .w_stride = (uint32_t)w->cols,
+            .y_stride = (uint32_t)dx->cols, .accumulate = accumulate || p > 0,
         };
         status = matmul(ctx, false, whole(dy), w->parts[p], whole(dx), whole(dy), &push, err);
     }
@@ -235,18 +247,24 @@ static uint32_t slices(const uvk_attention_shape *s)
 /* Keys that a row sees, at most; on average for a causal mask without a window. */
 static double keys_seen(const uvk_attention_shape *s)
 {
-    return !s->causal ? s->tokens : s->window < s->tokens ? s->window : 0.5 * s->tokens;
+    uint32_t keys = s->keys ? s->keys : s->tokens - s->first_key;
+    return !s->causal ? keys : s->window < keys ? s->window : 0.5 * keys;
 }
 
-uvk_status uvk_attention(uvk_context *ctx, const uvk_attention_shape *s, const uvk_tensor *qkv, uvk_range range, const uvk_tensor *o, const uvk_tensor *stats, uvk_error *err)
+static uvk_span bias_span(const uvk_attention_shape *s, const uvk_tensor *bias, const uvk_tensor *other)
+{
+    return whole(s->bias_reach ? bias : other);
+}
+
+uvk_status uvk_attention(uvk_context *ctx, const uvk_attention_shape *s, const uvk_tensor *qkv, const uvk_tensor *bias, uvk_range range, const uvk_tensor *o, const uvk_tensor *stats, uvk_error *err)
 {
     struct { uvk_attention_shape shape; uint32_t first_row, row_count; } push = {*s, range.first, range.count};
     uint64_t queries = (uint64_t)range.count * (s->heads / s->kv_heads);
     uint32_t own = queries <= FEW_QUERIES ? 1 : ATTENTION_TILE / 8; /* of a thread of the direct kernel */
     uvk_dispatch d = {
         .kernel = direct(ctx) ? UVK_ATTENTION_FORWARD_DIRECT : UVK_ATTENTION_FORWARD,
-        .constants = {direct(ctx) ? own : slices(s)},
-        .bindings = {whole(qkv), whole(o), whole(stats)},
+        .constants = {direct(ctx) ? own : slices(s), s->bias_reach > 0},
+        .bindings = {whole(qkv), whole(o), whole(stats), bias_span(s, bias, qkv)},
         .push = &push,
         .push_size = sizeof push,
         .groups = direct(ctx) ? s->kv_heads * divide_up(queries, 8 * own) : (uint64_t)s->kv_heads * parts(s) * divide_up(queries, ATTENTION_TILE),
@@ -303,11 +321,12 @@ uvk_status uvk_attention_delta(uvk_context *ctx, const uvk_attention_gradient *g
 uvk_status uvk_attention_columns(uvk_context *ctx, const uvk_attention_gradient *g, const uvk_tensor *s, const uvk_tensor *relevance, const uvk_tensor *d_qkv, uvk_error *err)
 {
     struct { attention_push push; uint32_t rows_below; } push = {{*g->shape, g->window.rows}, g->below.rows};
+    uint32_t biased = g->shape->bias_reach > 0;
     uvk_dispatch d = {
         .kernel = direct(ctx) ? UVK_ATTENTION_COLUMNS_DIRECT : UVK_ATTENTION_COLUMNS,
-        .constants = {d_qkv != NULL, direct(ctx) ? 0 : slices(g->shape)},
+        .constants = {d_qkv != NULL, direct(ctx) ? biased : slices(g->shape), direct(ctx) ? 0 : biased},
         .bindings = {whole(g->qkv), whole(g->stats), whole(g->d_o), whole(g->window.first), whole(g->delta), whole(s), whole(relevance), whole(d_qkv ? d_qkv : relevance),
-                     whole(g->below.first)},
+                     whole(g->below.first), bias_span(g->shape, g->bias, g->qkv)},
         .push = &push,
         .push_size = sizeof push,
         .groups = (uint64_t)g->targets * g->shape->kv_heads * (direct(ctx) || !d_qkv ? 1 : parts(g->shape)) * divide_up(g->below.rows, ATTENTION_TILE),
@@ -319,10 +338,12 @@ uvk_status uvk_attention_columns(uvk_context *ctx, const uvk_attention_gradient 
 uvk_status uvk_attention_rows(uvk_context *ctx, const uvk_attention_gradient *g, const uvk_tensor *d_qkv, uvk_error *err)
 {
     struct { attention_push push; uint32_t rows_below; } push = {{*g->shape, g->window.rows}, g->below.rows};
+    uint32_t biased = g->shape->bias_reach > 0;
     uvk_dispatch d = {
         .kernel = direct(ctx) ? UVK_ATTENTION_ROWS_DIRECT : UVK_ATTENTION_ROWS,
-        .constants = {direct(ctx) ? 0 : slices(g->shape)},
-        .bindings = {whole(g->qkv), whole(g->stats), whole(g->d_o), whole(g->window.first), whole(g->delta), whole(d_qkv), whole(g->below.first)},
+        .constants = {direct(ctx) ? biased : slices(g->shape), direct(ctx) ? 0 : biased},
+        .bindings = {whole(g->qkv), whole(g->stats), whole(g->d_o), whole(g->window.first), whole(g->delta), whole(d_qkv), whole(g->below.first),
+                     bias_span(g->shape, g->bias, g->qkv)},
         .push = &push,
         .push_size = sizeof push,
         .groups = (uint64_t)g->targets * g->shape->heads * (direct(ctx) ? 1 : parts(g->shape)) * divide_up(g->below.rows, ATTENTION_TILE),

@@ -19,6 +19,8 @@ typedef struct uvk_attention_shape {
     float scale;
     uint32_t causal; /* row r sees keys j <= r only ... */
     uint32_t window; /* ... and of those j > r - window: a sliding window; UVK_NO_WINDOW: all */
+    uint32_t first_key, keys; /* keys are rows first_key .. first_key + keys - 1 of the sequence; keys 0: all from first_key on */
+    uint32_t bias_reach;      /* > 0: scores get a bias by distance, table[heads, 2 bias_reach + 1], entry clamp(j - r) + bias_reach */
 } uvk_attention_shape;
 
 /* Floats of one row of queries, keys and values. */
@@ -38,8 +40,13 @@ typedef struct uvk_window {
  * A row's result does not depend on M. */
 uvk_status uvk_linear(uvk_context *ctx, const uvk_tensor *x, uint64_t x_row, uint64_t M, const uvk_tensor *w, const uvk_tensor *bias, const uvk_tensor *y, uint64_t y_row,
                       bool accumulate, uvk_error *err);
+/* The same into y's columns from y_col on. */
+uvk_status uvk_linear_columns(uvk_context *ctx, const uvk_tensor *x, uint64_t x_row, uint64_t M, const uvk_tensor *w, const uvk_tensor *bias, const uvk_tensor *y, uint64_t y_row,
+                              uint64_t y_col, bool accumulate, uvk_error *err);
 /* The gradient of a linear layer's input: dx[M,K] = dy[M,N] . w[N,K], in the first K columns of dx's rows. */
 uvk_status uvk_linear_backward(uvk_context *ctx, const uvk_tensor *dy, uint64_t M, const uvk_tensor *w, const uvk_tensor *dx, uvk_error *err);
+/* The same from the N columns of dy from dy_col on, rows of dy being dy->cols wide; accumulate: dx += instead. */
+uvk_status uvk_linear_backward_columns(uvk_context *ctx, const uvk_tensor *dy, uint64_t dy_col, uint64_t M, const uvk_tensor *w, const uvk_tensor *dx, bool accumulate, uvk_error *err);
 
 /* y[n,d] and stats[n,2] (mean, or 0, and 1/std, or 1/rms) of x[n,d], in the rows of range. bias may be NULL. */
 uvk_status uvk_norm(uvk_context *ctx, uvk_norm_kind kind, const uvk_tensor *x, uvk_range range, const uvk_tensor *weight, const uvk_tensor *bias, float epsilon,
@@ -69,8 +76,9 @@ uvk_status uvk_rotate(uvk_context *ctx, const uvk_attention_shape *shape, const 
 /* Its gradient: the same turned back, in d_qkv[T, window.rows, qkv]. */
 uvk_status uvk_rotate_backward(uvk_context *ctx, const uvk_attention_shape *shape, const uvk_tensor *d_qkv, uint32_t targets, uvk_window window, const uvk_tensor *table, uvk_error *err);
 
-/* o[n, heads*head_dim] and stats[n, 2 heads] (maximum and 1/sum of each softmax) of qkv[n, qkv], for the query rows of range. */
-uvk_status uvk_attention(uvk_context *ctx, const uvk_attention_shape *shape, const uvk_tensor *qkv, uvk_range range, const uvk_tensor *o, const uvk_tensor *stats, uvk_error *err);
+/* o[n, heads*head_dim] and stats[n, 2 heads] (maximum and 1/sum of each softmax) of qkv[n, qkv], for the query rows of range. bias is
+ * read where the shape has one, and may be NULL where not. */
+uvk_status uvk_attention(uvk_context *ctx, const uvk_attention_shape *shape, const uvk_tensor *qkv, const uvk_tensor *bias, uvk_range range, const uvk_tensor *o, const uvk_tensor *stats, uvk_error *err);
 
 /* (mean_h A + I) / 2 into factor[n, n], which may be cut: what a block contributes to raw attention rollout. */
 uvk_status uvk_attention_mean(uvk_context *ctx, const uvk_attention_shape *shape, const uvk_tensor *qkv, const uvk_tensor *stats, const uvk_tensor *factor, uvk_error *err);
@@ -78,7 +86,7 @@ uvk_status uvk_attention_mean(uvk_context *ctx, const uvk_attention_shape *shape
 /* An attention whose gradient is wanted, and the gradient of its output: what the kernels below share. */
 typedef struct uvk_attention_gradient {
     const uvk_attention_shape *shape;
-    const uvk_tensor *qkv, *o, *stats; /* of the forward pass */
+    const uvk_tensor *qkv, *bias, *o, *stats; /* of the forward pass; bias as there */
     const uvk_tensor *d_o;             /* [T, window.rows, heads*head_dim] */
     const uvk_tensor *delta;           /* [T, window.rows*heads], filled by uvk_attention_delta */
     uint32_t targets;

@@ -69,3 +69,24 @@ uvk_status uvk_positions_fit(const float *from, uvk_grid in, size_t d, uvk_inter
     free(exact);
     return UVK_OK;
 }
+
+int uvk_relative_bucket(int distance, bool both_ways, int buckets, int reach)
+{
+    int first = both_ways && distance > 0 ? buckets / 2 : 0, n = both_ways ? buckets / 2 : buckets, exact = n / 2;
+    int far = both_ways ? abs(distance) : distance < 0 ? -distance : 0;
+    if (far < exact)
+        return first + far;
+    float octaves = logf((float)far / (float)exact) / (float)log((double)reach / exact); /* rounded as the library rounds it */
+    int large = exact + (int)(octaves * (float)(n - exact));
+    return first + (large < n - 1 ? large : n - 1);
+}
+
+void uvk_sinusoidal_position(uint64_t position, size_t d, float *out)
+{
+    size_t sines = (d + 1) / 2;
+    for (size_t k = 0; k < d; k++) {
+        size_t pair = k < sines ? k : k - sines;
+        double angle = (double)position / pow(10000, 2.0 * (double)pair / (double)d);
+        out[k] = (float)(k < sines ? sin(angle) : cos(angle));
+    }
+}

@@ -14,12 +14,22 @@ double uvk_clock(void)
 
 const uvk_tensor *uvk_session_z(const uvk_session *s, int layer)
 {
-    return layer > s->model->arch.layers ? &s->activations.z_last : &s->activations.blocks[layer - 1].z;
+    return uvk_session_stream(s, s->model->arch.encoder_layers + layer);
+}
+
+const uvk_tensor *uvk_session_stream(const uvk_session *s, int block)
+{
+    return block > uvk_arch_blocks(&s->model->arch) ? &s->activations.z_last : &s->activations.blocks[block - 1].z;
+}
+
+const uvk_tensor *uvk_session_output(const uvk_session *s, int block)
+{
+    return block == s->model->arch.encoder_layers ? &s->activations.encoded : uvk_session_stream(s, block + 1);
 }
 
 static uvk_status open_session(uvk_session *s, uvk_error *err)
 {
-    size_t bytes = (size_t)s->model->arch.layers * sizeof *s->weights;
+    size_t bytes = (size_t)uvk_arch_blocks(&s->model->arch) * sizeof *s->weights;
     uvk_status status;
     if (!(s->weights = calloc(1, bytes)))
         return uvk_fail_memory(err, bytes, "a session");

@@ -14,6 +14,11 @@ typedef struct uvk_block_weights {
     uvk_tensor norm2_weight, norm2_bias;   /* post-norm: behind the MLP */
     uvk_tensor up, up_bias;                /* [m, d]; gated [2m, d]: the gate above */
     uvk_tensor down, down_bias;            /* [d, m], layer scale folded in */
+    /* The decoder's attention over the encoder's output, between attention and MLP. */
+    uvk_tensor cross_norm_weight, cross_norm_bias;
+    uvk_tensor cross_query, cross_query_bias;   /* [H head_dim, d] */
+    uvk_tensor cross_memory, cross_memory_bias; /* [2 kv_heads head_dim, d]: key and value of the encoder's output */
+    uvk_tensor cross_out, cross_out_bias;
 } uvk_block_weights;
 
 /* Kept from the forward pass; everything else is rebuilt. */
@@ -25,7 +30,12 @@ typedef struct uvk_block_activations {
     uvk_tensor attention_stats; /* [n, 2H] */
     uvk_tensor o;               /* [n, H head_dim] attention output before its projection */
     uvk_tensor sum1, sum2;      /* [n, d] what leaves attention and MLP before the norm behind them; post-norm only */
-    uvk_tensor middle;          /* [n, d] between attention and MLP */
+    uvk_tensor attended;        /* [n, d] between attention and cross attention; only where there is such */
+    struct {
+        uvk_tensor norm_stats, stats, o, sum;
+        uvk_tensor qkv;         /* [n, qkv]; queries in the decoder's rows, keys and values in the encoder's */
+    } cross;
+    uvk_tensor middle;          /* [n, d] before the MLP */
     uvk_tensor norm2_stats;     /* [n, 2] */
     uvk_tensor slope;           /* [n, m or 2m] derivatives of the hidden layer */
 } uvk_block_activations;
@@ -33,8 +43,10 @@ typedef struct uvk_block_activations {
 typedef struct uvk_activations {
     uvk_pool *pool;
     uint32_t capacity;             /* tokens */
-    uvk_block_activations *blocks; /* [layers] */
+    uvk_block_activations *blocks; /* [blocks], the encoder's first; all rows of the sequence, of which each side uses its own */
     uvk_tensor z_last;             /* z(L+1) */
+    uvk_tensor encoded, memory;    /* [n, d] what leaves the encoder, and that normed where the family does so */
+    uvk_tensor memory_stats;       /* [n, 2] */
     uvk_tensor patches;            /* [patches, 3 p p] pixels; vision */
     uvk_tensor rope;               /* [n, head_dim] rotary positions */
     uvk_tensor normed, hidden;     /* [n, d], [n, m] scratch */
@@ -49,14 +61,17 @@ struct uvk_session {
     uvk_model *model;
 
     uvk_pool *weights_pool;
-    uvk_block_weights *weights;            /* [layers] */
+    uvk_block_weights *weights;            /* [blocks], the encoder's first */
     uvk_tensor embedding;                  /* vision, [n, d]: positions, plus the special tokens in their rows */
     uvk_tensor patch_weight, patch_bias;   /* vision, [d, 3 p p] */
-    uvk_tensor embedding_norm_weight, embedding_norm_bias; /* [1, d] */
+    uvk_tensor embedding_norm_weight[2], embedding_norm_bias[2]; /* [1, d]; of the decoder or of the only side, and of the encoder */
+    uvk_tensor bias[2];                    /* [H, 2 reach + 1] by distance; likewise */
+    uvk_tensor memory_norm_weight, memory_norm_bias; /* [1, d] */
     uvk_head *head;                        /* NULL until logits are wanted */
 
     uvk_activations activations;
     uint32_t tokens;                       /* n of the last forward; 0: none was run */
+    uint32_t encoder_tokens;               /* how many of them are the encoder's, the first ones */
     int32_t *ids;                          /* [tokens] what it ran over; text */
     double forward_seconds, forward_device_seconds, forward_flop;
 };
@@ -77,13 +92,22 @@ uvk_status uvk_session_forward_bytes(const uvk_session *s, uint32_t tokens, uint
 
 /* forward.c: the derivatives of a block's hidden layer, rebuilt unless they are at hand. Blocks count from 1. */
 uvk_status uvk_session_slope(uvk_session *s, int block, const uvk_tensor **slope, uvk_error *err);
-/* The blocks over rows of the sequence whose z(1) is there; of the rows before only keys and values are read. */
+/* The blocks, of an encoder-decoder the decoder's, over rows of the sequence whose z(1) is there; of the rows before only keys and values
+ * are read. */
 uvk_status uvk_forward_rows(uvk_session *s, uvk_range range, uvk_error *err);
 /* z(1) of those rows from their token ids. */
 uvk_status uvk_embed_ids(uvk_session *s, const int32_t *ids, uvk_range range, uvk_error *err);
 
 /* z(l), l in 1..L+1. */
 const uvk_tensor *uvk_session_z(const uvk_session *s, int layer);
+/* What enters and what leaves block 1.., the encoder's counted first. */
+const uvk_tensor *uvk_session_stream(const uvk_session *s, int block);
+const uvk_tensor *uvk_session_output(const uvk_session *s, int block);
+static inline uvk_extent uvk_session_extent(const uvk_session *s) { return (uvk_extent){s->tokens, s->encoder_tokens}; }
+/* The encoder's output as the decoder sees it. */
+static inline const uvk_tensor *uvk_session_memory(const uvk_session *s) { return s->activations.memory.rows ? &s->activations.memory : &s->activations.encoded; }
+/* The bias on a block's scores; NULL: it has none. */
+static inline const uvk_tensor *uvk_session_bias(const uvk_session *s, int block) { return s->bias[0].rows ? &s->bias[uvk_arch_encodes(&s->model->arch, block)] : NULL; }
 
 /* Seconds on a clock that only goes forward. */
 double uvk_clock(void);

@@ -58,19 +58,21 @@ static int count_role(const uvk_input *in, uvk_role role)
     return n;
 }
 
-/* hint: whether the caller's text can be cut. */
+/* hint: whether the caller's text can be cut. Each side of an encoder-decoder has the whole context; a text is cut to fit its own. */
 static uvk_status check_length(const uvk_input *in, int room, bool hint, uvk_error *err)
 {
-    int most = in->model->arch.context;
-    int64_t over = (int64_t)in->count + room - most, keep = count_role(in, UVK_ROLE_CONTEXT) - over;
-    char advice[64] = "", to_come[64] = "";
+    int most = in->model->arch.context, encoder = in->encoder_count, own = in->count - encoder;
+    bool read = encoder > most, here = read || !encoder;
+    int found = read ? encoder : own, to_come = read ? 0 : room;
+    int64_t over = (int64_t)found + to_come - most, keep = count_role(in, UVK_ROLE_CONTEXT) - over;
+    char advice[64] = "", more[64] = "";
     if (over <= 0)
         return UVK_OK;
-    if (hint && keep > 0)
+    if (hint && keep > 0 && here)
         snprintf(advice, sizeof advice, "; --truncate %lld would fit", (long long)keep);
-    if (room > 0)
-        snprintf(to_come, sizeof to_come, " and %d to be generated", room);
-    return uvk_fail(err, UVK_BAD_INPUT, "%s: longer than the model's context (found %d tokens%s, expected at most %d%s)", in->path, in->count, to_come, most, advice);
+    if (to_come > 0)
+        snprintf(more, sizeof more, " and %d to be generated", to_come);
+    return uvk_fail(err, UVK_BAD_INPUT, "%s: longer than the model's context (found %d tokens%s, expected at most %d%s)", in->path, found, more, most, advice);
 }
 
 /* ---- Tokens ------------------------------------------------------------------------------------------------------------ */
@@ -197,6 +199,18 @@ static uvk_status append_ids(uvk_input *in, const int32_t *ids, int count, uvk_r
     return status;
 }
 
+/* What stands so far is the encoder's; the decoder's sequence begins. */
+static uvk_status begin_decoder(uvk_input *in, bool given, uvk_error *err)
+{
+    if (!in->model->arch.encoder_layers)
+        return UVK_OK;
+    uvk_status status = make_room(in, 1, err);
+    in->encoder_count = in->count;
+    if (!status && !given)
+        append_marker(in, in->model->arch.decoder_start);
+    return status;
+}
+
 /* ---- A text or ids as they are ------------------------------------------------------------------------------------------ */
 
 uvk_status uvk_input_fill_text(uvk_input *in, const char *text, size_t length, uvk_error *err)
@@ -208,6 +222,8 @@ uvk_status uvk_input_fill_text(uvk_input *in, const char *text, size_t length, u
         status = copy_text(text, length, &in->text, &in->text_length, err);
     if (!status)
         status = append_text(in, in->path, text, length, UVK_ROLE_CONTEXT, true, err);
+    if (!status)
+        status = begin_decoder(in, false, err);
     in->info.kind = "text";
     return status ? status : check_length(in, 0, false, err);
 }
@@ -217,6 +233,8 @@ uvk_status uvk_input_fill_ids(uvk_input *in, const int32_t *ids, int count, uvk_
     uvk_status status = check_ids(in->model, in->path, "the text", ids, count, err);
     if (!status)
         status = append_ids(in, ids, count, UVK_ROLE_CONTEXT, 0, &in->text, &in->text_length, err);
+    if (!status)
+        status = begin_decoder(in, false, err);
     in->info.kind = "array";
     return status ? status : check_length(in, 0, false, err);
 }
@@ -253,7 +271,8 @@ static uvk_status append_prompted(uvk_input *in, const uvk_prompt *prompt, const
     free(text);
     if (status)
         return status;
-    const region r = {.start = before, .end = before + p->context_length, .total = total, .role = UVK_ROLE_CONTEXT, .limit = p->truncate};
+    const region r = {.start = before, .end = before + p->context_length, .total = total, .role = UVK_ROLE_CONTEXT, .limit = p->truncate,
+                      .trailing = in->model->arch.encoder_layers > 0};
     status = append_encoding(in, &r, &encoding, err);
     uvk_encoding_free(&encoding);
     if (!status && count_role(in, UVK_ROLE_CONTEXT) == 0)
@@ -268,7 +287,7 @@ static uvk_status append_context(uvk_input *in, const uvk_text_params *p, uvk_er
     if (!status)
         status = check_text(in->path, "the text", p->context, p->context_length, err);
     if (!status)
-        status = uvk_prompt_make(in->model->path, p->prompt, &prompt, err);
+        status = uvk_prompt_make(in->model->path, p->prompt || !in->model->arch.encoder_layers ? p->prompt : "{text}", &prompt, err);
     if (!status)
         status = copy_text(p->context, p->context_length, &in->text, &in->text_length, err);
     if (!status)
@@ -307,7 +326,7 @@ static uvk_status append_end(uvk_input *in, uvk_error *err)
 {
     int32_t id;
     uvk_status status = find_end(in->model, &id, err);
-    if (status || id < 0 || in->count >= in->model->arch.context)
+    if (status || id < 0 || in->count - in->encoder_count >= in->model->arch.context)
         return status;
     status = make_room(in, 1, err);
     if (!status)
@@ -373,8 +392,15 @@ static uvk_status build(uvk_input *in, const uvk_text_params *p, uvk_error *err)
     } else {
         status = append_context(in, p, err);
     }
+    in->given = in->model->arch.encoder_layers && p->context_ids && p->summary_ids && p->summary_ids[0] == in->model->arch.decoder_start;
+    if (!status)
+        status = begin_decoder(in, in->given, err);
     if (!status)
         status = append_summary(in, p, err);
+    if (!status && in->given) {
+        in->tokens[in->encoder_count].role = UVK_ROLE_SPECIAL;
+        in->tokens[in->encoder_count].special = true;
+    }
     if (!status)
         status = check_length(in, p->room, true, err);
     if (!status && !p->context_ids && (p->summary || p->summary_ids))

@@ -22,6 +22,10 @@ static const stack stacks[] = {
     {MEMBER(out), 1, {UVK_OUT_WEIGHT}}, {MEMBER(out_bias), 1, {UVK_OUT_BIAS}},
     {MEMBER(norm2_weight), 1, {UVK_NORM2_WEIGHT}}, {MEMBER(norm2_bias), 1, {UVK_NORM2_BIAS}},
     {MEMBER(up), 2, {UVK_GATE_WEIGHT, UVK_UP_WEIGHT}}, {MEMBER(up_bias), 2, {UVK_GATE_BIAS, UVK_UP_BIAS}},
+    {MEMBER(cross_norm_weight), 1, {UVK_CROSS_NORM_WEIGHT}}, {MEMBER(cross_norm_bias), 1, {UVK_CROSS_NORM_BIAS}},
+    {MEMBER(cross_query), 1, {UVK_CROSS_QUERY_WEIGHT}}, {MEMBER(cross_query_bias), 1, {UVK_CROSS_QUERY_BIAS}},
+    {MEMBER(cross_memory), 2, {UVK_CROSS_KEY_WEIGHT, UVK_CROSS_VALUE_WEIGHT}}, {MEMBER(cross_memory_bias), 2, {UVK_CROSS_KEY_BIAS, UVK_CROSS_VALUE_BIAS}},
+    {MEMBER(cross_out), 1, {UVK_CROSS_OUT_WEIGHT}}, {MEMBER(cross_out_bias), 1, {UVK_CROSS_OUT_BIAS}},
     {MEMBER(down), 1, {UVK_DOWN_WEIGHT}}, {MEMBER(down_bias), 1, {UVK_DOWN_BIAS}},
 };
 
@@ -32,24 +36,39 @@ static uvk_tensor *stack_tensor(uvk_block_weights *b, const stack *st)
     return (uvk_tensor *)((char *)b + st->offset);
 }
 
-static bool is_vector(const uvk_model *m, uvk_slot slot)
+static bool is_vector(const uvk_model *m, int block, uvk_slot slot)
 {
-    return uvk_model_slot(m, slot)->shape[1] == UVK_DIM_END;
+    return uvk_model_slot(m, block, slot)->shape[1] == UVK_DIM_END;
 }
 
 /* Matrices are stacked by rows; vectors are one row, one beside the other. */
-static void stack_size(const uvk_model *m, const uvk_slot *slots, int n, uint64_t *rows, uint64_t *cols)
+static void stack_size(const uvk_model *m, int block, const uvk_slot *slots, int n, uint64_t *rows, uint64_t *cols)
 {
     *rows = *cols = 0;
     for (int i = 0; i < n; i++) {
         uint64_t r, c;
-        uvk_model_slot_size(m, slots[i], &r, &c);
+        uvk_model_slot_size(m, block, slots[i], &r, &c);
         if (!r)
             continue;
-        bool vector = is_vector(m, slots[i]);
+        bool vector = is_vector(m, block, slots[i]);
         *cols = vector ? *cols + c : c;
         *rows = vector ? 1 : *rows + r;
     }
+}
+
+/* Vectors outside the blocks. */
+static const struct { uvk_slot slot; size_t offset; } vectors[] = {
+    {UVK_PATCH_BIAS, offsetof(uvk_session, patch_bias)},
+    {UVK_EMBEDDING_NORM_WEIGHT, offsetof(uvk_session, embedding_norm_weight[0])}, {UVK_EMBEDDING_NORM_BIAS, offsetof(uvk_session, embedding_norm_bias[0])},
+    {UVK_ENCODER_EMBEDDING_NORM_WEIGHT, offsetof(uvk_session, embedding_norm_weight[1])}, {UVK_ENCODER_EMBEDDING_NORM_BIAS, offsetof(uvk_session, embedding_norm_bias[1])},
+    {UVK_ENCODER_NORM_WEIGHT, offsetof(uvk_session, memory_norm_weight)}, {UVK_ENCODER_NORM_BIAS, offsetof(uvk_session, memory_norm_bias)},
+};
+
+enum { VECTORS = sizeof vectors / sizeof *vectors };
+
+static uvk_tensor *session_tensor(uvk_session *s, size_t offset)
+{
+    return (uvk_tensor *)((char *)s + offset);
 }
 
 uvk_status uvk_weights_declare(uvk_session *s, uvk_error *err)
@@ -58,19 +77,18 @@ uvk_status uvk_weights_declare(uvk_session *s, uvk_error *err)
     uint64_t d = (uint64_t)a->width, patch = (uint64_t)a->channels * (uint64_t)a->patch * (uint64_t)a->patch;
     uvk_pool *p = s->weights_pool;
     uvk_status status = UVK_OK;
-    const struct { uvk_tensor *tensor; uint64_t rows, cols; bool there, whole; } outside[] = {
-        {&s->embedding, (uint64_t)uvk_arch_tokens(a), d, a->modality == UVK_VISION, true}, {&s->patch_weight, d, patch, a->modality == UVK_VISION, false},
-        {&s->patch_bias, 1, d, uvk_model_tensor(s->model, 0, UVK_PATCH_BIAS) != NULL, true},
-        {&s->embedding_norm_weight, 1, d, uvk_model_tensor(s->model, 0, UVK_EMBEDDING_NORM_WEIGHT) != NULL, true},
-        {&s->embedding_norm_bias, 1, d, uvk_model_tensor(s->model, 0, UVK_EMBEDDING_NORM_BIAS) != NULL, true},
-    };
-    for (size_t i = 0; i < sizeof outside / sizeof *outside && status == UVK_OK; i++)
-        if (outside[i].there)
-            status = uvk_pool_add(p, outside[i].tensor, outside[i].rows, outside[i].cols, outside[i].whole, err);
-    for (int block = 0; block < a->layers && status == UVK_OK; block++)
+    if (a->modality == UVK_VISION && ((status = uvk_pool_add(p, &s->embedding, (uint64_t)uvk_arch_tokens(a), d, true, err)) ||
+                                      (status = uvk_pool_add(p, &s->patch_weight, d, patch, false, err))))
+        return status;
+    for (int i = 0; i < VECTORS && status == UVK_OK; i++)
+        if (uvk_model_tensor(s->model, 0, vectors[i].slot))
+            status = uvk_pool_add(p, session_tensor(s, vectors[i].offset), 1, d, true, err);
+    for (int i = 0; i < 2 && status == UVK_OK && a->relative_reach; i++)
+        status = uvk_pool_add(p, &s->bias[i], (uint64_t)a->heads, 2 * (uint64_t)a->relative_reach + 1, true, err);
+    for (int block = 0; block < uvk_arch_blocks(a) && status == UVK_OK; block++)
         for (int i = 0; i < STACKS && status == UVK_OK; i++) {
             uint64_t rows, cols;
-            stack_size(s->model, stacks[i].slots, stacks[i].n, &rows, &cols);
+            stack_size(s->model, block, stacks[i].slots, stacks[i].n, &rows, &cols);
             if (rows)
                 status = uvk_pool_add(p, stack_tensor(&s->weights[block], &stacks[i]), rows, cols, false, err);
         }
@@ -110,7 +128,7 @@ static void multiply_outputs(const uvk_tensor_view *factors, bool vector, uint64
 static uvk_status upload_slot(uvk_session *s, int block, uvk_slot slot, const uvk_tensor *to, uint64_t to_row, uint64_t rows, uvk_error *err)
 {
     const uvk_tensor_view *view = uvk_model_tensor(s->model, block, slot);
-    const uvk_tensor_name *name = uvk_model_slot(s->model, slot);
+    const uvk_tensor_name *name = uvk_model_slot(s->model, block, slot);
     uint64_t cols = to->cols, step = PIECE / cols > 0 ? PIECE / cols : 1, skipped = (uint64_t)name->part * rows;
     const uvk_tensor_view *factors = name->scale ? uvk_model_tensor(s->model, block, name->scale) : NULL;
     size_t bytes = (size_t)(step * cols + step) * sizeof(float);
@@ -125,7 +143,7 @@ static uvk_status upload_slot(uvk_session *s, int block, uvk_slot slot, const uv
         else
             uvk_tensor_to_f32(view, (skipped + r) * cols, n * cols, piece);
         if (factors)
-            multiply_outputs(factors, is_vector(s->model, slot), r, n, cols, piece);
+            multiply_outputs(factors, is_vector(s->model, block, slot), r, n, cols, piece);
         status = uvk_upload(s->ctx, to, to_row + r, n, piece, err);
     }
     free(piece);
@@ -138,10 +156,10 @@ uvk_status uvk_weights_upload_stack(uvk_session *s, int block, const uvk_slot *s
     uint64_t row = 0;
     for (int i = 0; i < n && status == UVK_OK; i++) {
         uint64_t rows, cols;
-        uvk_model_slot_size(s->model, slots[i], &rows, &cols);
+        uvk_model_slot_size(s->model, block, slots[i], &rows, &cols);
         if (!rows)
             continue;
-        bool vector = is_vector(s->model, slots[i]) && n > 1; /* each element a row of its own, so that vectors can stand one after the other */
+        bool vector = is_vector(s->model, block, slots[i]) && n > 1; /* each element a row of its own, so that vectors can stand one after the other */
         uvk_tensor column = vector ? uvk_tensor_view_as(to, to->rows * to->cols, 1) : *to;
         uint64_t count = vector ? cols : rows;
         status = upload_slot(s, block, slots[i], &column, row, count, err);
@@ -196,24 +214,45 @@ static uvk_status upload_embedding(uvk_session *s, uvk_error *err)
     return status;
 }
 
+/* Scores' biases by distance, from the buckets of the file. */
+static uvk_status upload_bias(uvk_session *s, uvk_slot slot, bool both_ways, const uvk_tensor *to, uvk_error *err)
+{
+    const uvk_arch *a = &s->model->arch;
+    const uvk_tensor_view *buckets = uvk_model_tensor(s->model, 0, slot);
+    size_t heads = (size_t)a->heads, width = 2 * (size_t)a->relative_reach + 1, bytes = heads * width * sizeof(float);
+    float *table = malloc(bytes);
+    if (!table)
+        return uvk_fail_memory(err, bytes, "relative positions");
+    for (int distance = -a->relative_reach; distance <= a->relative_reach; distance++) {
+        size_t bucket = (size_t)uvk_relative_bucket(distance, both_ways, a->relative_buckets, a->relative_reach);
+        for (size_t h = 0; h < heads; h++)
+            uvk_tensor_to_f32(buckets, bucket * heads + h, 1, &table[h * width + (size_t)(distance + a->relative_reach)]);
+    }
+    uvk_status status = uvk_upload(s->ctx, to, 0, heads, table, err);
+    free(table);
+    return status;
+}
+
 /* Those of the tensors outside the blocks that a forward pass needs. */
 static uvk_status upload_outside(uvk_session *s, uvk_error *err)
 {
-    const struct { uvk_slot slot; const uvk_tensor *to; } list[] = {
-        {UVK_PATCH_WEIGHT, &s->patch_weight}, {UVK_PATCH_BIAS, &s->patch_bias},
-        {UVK_EMBEDDING_NORM_WEIGHT, &s->embedding_norm_weight}, {UVK_EMBEDDING_NORM_BIAS, &s->embedding_norm_bias},
-    };
-    uvk_status status = uvk_present(&s->embedding) ? upload_embedding(s, err) : UVK_OK;
-    for (size_t i = 0; i < sizeof list / sizeof *list && status == UVK_OK; i++)
-        if (uvk_present(list[i].to))
-            status = upload_slot(s, 0, list[i].slot, list[i].to, 0, list[i].to->rows, err);
+    uvk_status status = UVK_OK;
+    if (uvk_present(&s->embedding) && ((status = upload_embedding(s, err)) || (status = upload_slot(s, 0, UVK_PATCH_WEIGHT, &s->patch_weight, 0, s->patch_weight.rows, err))))
+        return status;
+    if (uvk_present(&s->bias[0]) && ((status = upload_bias(s, UVK_RELATIVE_BIAS, false, &s->bias[0], err)) || (status = upload_bias(s, UVK_ENCODER_RELATIVE_BIAS, true, &s->bias[1], err))))
+        return status;
+    for (int i = 0; i < VECTORS && status == UVK_OK; i++) {
+        const uvk_tensor *to = session_tensor(s, vectors[i].offset);
+        if (uvk_present(to))
+            status = upload_slot(s, 0, vectors[i].slot, to, 0, 1, err);
+    }
     return status;
 }
 
 uvk_status uvk_weights_upload(uvk_session *s, uvk_error *err)
 {
     uvk_status status = upload_outside(s, err);
-    for (int block = 0; block < s->model->arch.layers && status == UVK_OK; block++)
+    for (int block = 0; block < uvk_arch_blocks(&s->model->arch) && status == UVK_OK; block++)
         for (int i = 0; i < STACKS && status == UVK_OK; i++) {
             const uvk_tensor *to = stack_tensor(&s->weights[block], &stacks[i]);
             if (uvk_present(to))

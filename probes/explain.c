@@ -8,7 +8,7 @@ uvk_status uvk_explain_plan(const uvk_session *session, int tokens, const uvk_ex
     uvk_job job;
     uvk_status status = tokens < 1 ? uvk_fail(err, UVK_USAGE, "a sequence of %d tokens has no plan", tokens) : UVK_OK;
     if (status == UVK_OK)
-        status = uvk_job_init(&job, (uvk_session *)session, (uint32_t)tokens, params, err); /* planning only declares; nothing of the session changes */
+        status = uvk_job_init(&job, (uvk_session *)session, (uvk_extent){(uint32_t)tokens, (uint32_t)params->encoder_tokens}, params, err); /* planning only declares; nothing of the session changes */
     return status ? status : uvk_job_plan(&job, out, err);
 }
 
@@ -40,7 +40,7 @@ uvk_status uvk_explain(uvk_session *s, const uvk_explain_params *params, float *
     uvk_job job;
     uvk_plan plan;
     float *seeds = NULL;
-    uvk_status status = s->tokens ? uvk_job_init(&job, s, s->tokens, params, err) : uvk_fail(err, UVK_USAGE, "no forward pass was run");
+    uvk_status status = s->tokens ? uvk_job_init(&job, s, uvk_session_extent(s), params, err) : uvk_fail(err, UVK_USAGE, "no forward pass was run");
     if (status || (status = uvk_job_seeds(&job, &seeds, err)))
         return status;
     if ((status = uvk_job_plan(&job, &plan, err))) {

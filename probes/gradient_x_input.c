@@ -75,7 +75,7 @@ uvk_status uvk_gradient_x_input(uvk_session *s, const uvk_explain_params *params
 {
     uvk_job job;
     float *seeds = NULL;
-    uvk_status status = s->tokens ? uvk_job_init(&job, s, s->tokens, params, err) : uvk_fail(err, UVK_USAGE, "no forward pass was run");
+    uvk_status status = s->tokens ? uvk_job_init(&job, s, uvk_session_extent(s), params, err) : uvk_fail(err, UVK_USAGE, "no forward pass was run");
     if (status || (status = uvk_job_seeds(&job, &seeds, err)))
         return status;
     job.order = UVK_ROLLOUT; /* no maps are kept */

@@ -25,10 +25,26 @@ static uvk_status check_scalar(const uvk_job *job, const uvk_arch *arch, uvk_err
     return UVK_OK;
 }
 
-uvk_status uvk_job_init(uvk_job *job, uvk_session *s, uint32_t tokens, const uvk_explain_params *p, uvk_error *err)
+/* Of an encoder-decoder the decoder's tokens are explained. */
+static uvk_status check_sides(const uvk_job *job, const uvk_arch *arch, uvk_error *err)
+{
+    if (!arch->encoder_layers)
+        return UVK_OK;
+    if (job->encoder_tokens < 1 || job->encoder_tokens >= job->tokens)
+        return uvk_fail(err, UVK_USAGE, "a sequence of %u tokens, %u of them the encoder's, has not two sides", (unsigned)job->tokens, (unsigned)job->encoder_tokens);
+    if (job->order == UVK_FORMULA)
+        return uvk_fail(err, UVK_USAGE, "the order formula is not defined for an encoder-decoder such as %s (rollout is)", arch->family);
+    for (int i = 0; i < job->n_targets; i++)
+        if ((uint32_t)job->targets[i] < job->encoder_tokens)
+            return uvk_fail(err, UVK_USAGE, "token %d is the encoder's (those of the decoder are explained, %u to %u)", (int)job->targets[i], (unsigned)job->encoder_tokens,
+                            (unsigned)job->tokens - 1);
+    return UVK_OK;
+}
+
+uvk_status uvk_job_init(uvk_job *job, uvk_session *s, uvk_extent extent, const uvk_explain_params *p, uvk_error *err)
 {
     int layers = s->model->arch.layers;
-    *job = (uvk_job){.session = s, .tokens = tokens, .layer = p->layer ? p->layer : layers + 1, .first_block = p->first_block ? p->first_block : 1, .scalar = p->scalar,
+    *job = (uvk_job){.session = s, .tokens = extent.tokens, .encoder_tokens = extent.encoder, .layer = p->layer ? p->layer : layers + 1, .first_block = p->first_block ? p->first_block : 1, .scalar = p->scalar,
                      .order = p->order, .normalize = p->normalize, .targets = p->targets, .n_targets = p->n_targets, .weights = p->weights};
     job->bottom = job->first_block;
     if (job->layer < 2 || job->layer > layers + 1)
@@ -38,9 +54,10 @@ uvk_status uvk_job_init(uvk_job *job, uvk_session *s, uint32_t tokens, const uvk
     if (job->n_targets < 1)
         return uvk_fail(err, UVK_USAGE, "no target tokens were given");
     for (int i = 0; i < job->n_targets; i++)
-        if (job->targets[i] < 0 || (uint32_t)job->targets[i] >= tokens)
-            return uvk_fail(err, UVK_USAGE, "token %d does not exist (0 to %u do)", (int)job->targets[i], (unsigned)tokens - 1);
-    return check_scalar(job, &s->model->arch, err);
+        if (job->targets[i] < 0 || (uint32_t)job->targets[i] >= extent.tokens)
+            return uvk_fail(err, UVK_USAGE, "token %d does not exist (0 to %u do)", (int)job->targets[i], (unsigned)extent.tokens - 1);
+    uvk_status status = check_sides(job, &s->model->arch, err);
+    return status ? status : check_scalar(job, &s->model->arch, err);
 }
 
 /* The ends of the product need one row of their map only: the top block's other rows are zero, and a product that starts with e_i
@@ -79,7 +96,7 @@ static uvk_status declare(uvk_job *job, uint32_t capacity, uvk_error *err)
     if ((status = uvk_pool_create(s->ctx, "the backward pass", &job->pool, err)))
         return status;
     job->chunk.pool = job->pool;
-    if ((status = uvk_chunk_declare(&job->chunk, s, job->tokens, last, job->layer - 1, job->bottom, capacity, err)) ||
+    if ((status = uvk_chunk_declare(&job->chunk, s, (uvk_extent){job->tokens, job->encoder_tokens}, last, s->model->arch.encoder_layers + job->layer - 1, job->bottom, capacity, err)) ||
         (status = uvk_pool_add(job->pool, &job->s, capacity, n, true, err)) || (status = uvk_pool_add(job->pool, &job->excess, capacity, n, true, err)) ||
         (status = uvk_pool_add(job->pool, &job->relevance, capacity, n * (uint64_t)s->model->arch.kv_heads, true, err)))
         return status;

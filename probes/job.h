@@ -7,6 +7,7 @@
 typedef struct uvk_job {
     uvk_session *session;
     uint32_t tokens;          /* n */
+    uint32_t encoder_tokens;  /* how many of them are the encoder's, the first ones */
     int layer, first_block;   /* the product runs over blocks first_block..layer-1 */
     uvk_scalar scalar;
     uvk_order order;
@@ -24,8 +25,8 @@ typedef struct uvk_job {
     uvk_tensor *maps;         /* [layer - 1], order formula: mean_h relu(G) A of each block; [T, n n], or [T, n] for its ends */
 } uvk_job;
 
-/* Checks params against the model and a sequence of so many tokens and fills job; nothing is allocated. UVK_USAGE. */
-uvk_status uvk_job_init(uvk_job *job, uvk_session *s, uint32_t tokens, const uvk_explain_params *params, uvk_error *err);
+/* Checks params against the model and a sequence of that extent and fills job; nothing is allocated. UVK_USAGE. */
+uvk_status uvk_job_init(uvk_job *job, uvk_session *s, uvk_extent extent, const uvk_explain_params *params, uvk_error *err);
 /* The plan: how many targets go together. */
 uvk_status uvk_job_plan(uvk_job *job, uvk_plan *plan, uvk_error *err);
 /* Allocates for capacity targets. uvk_job_free follows, also after a failure. */

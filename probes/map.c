@@ -86,7 +86,7 @@ static double locality(const uvk_layout *l, int target, const float *row, double
         plain += d;
         count++;
     }
-    return plain > 0 ? weighted / (plain / count) : NAN;
+    return plain > 0 && !l->encoder_tokens ? weighted / (plain / count) : NAN;
 }
 
 static double special_share(const uvk_layout *l, int target, const float *row)

@@ -30,7 +30,7 @@ static uvk_status allocate(rollout *r, const uvk_job *job, uint32_t chunk, uvk_e
 static uvk_status multiply(rollout *r, uvk_session *s, int block, uint32_t count, uvk_error *err)
 {
     const uvk_block_activations *a = &s->activations.blocks[block - 1];
-    uvk_attention_shape shape = uvk_arch_attention(&s->model->arch, block, s->tokens);
+    uvk_attention_shape shape = uvk_arch_attention(&s->model->arch, block, uvk_session_extent(s));
     uvk_status status = uvk_attention_mean(s->ctx, &shape, &a->qkv, &a->attention_stats, &r->factor, err);
     if (status == UVK_OK)
         status = uvk_linear_backward(s->ctx, &r->rows, count, &r->factor, &r->next, err);
@@ -71,7 +71,7 @@ uvk_status uvk_raw_rollout(uvk_session *s, int layer, const int32_t *targets, in
     uvk_job job;
     rollout r = {0};
     const uvk_explain_params params = {.layer = layer, .targets = targets, .n_targets = n_targets};
-    uvk_status status = s->tokens ? uvk_job_init(&job, s, s->tokens, &params, err) : uvk_fail(err, UVK_USAGE, "no forward pass was run");
+    uvk_status status = s->tokens ? uvk_job_init(&job, s, uvk_session_extent(s), &params, err) : uvk_fail(err, UVK_USAGE, "no forward pass was run");
     if (status)
         return status;
     uint32_t chunk = chunk_of(&job);

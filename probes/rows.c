@@ -64,6 +64,41 @@ static uvk_status descend(uvk_job *job, int block, uvk_error *err)
     return lowest ? UVK_OK : uvk_backward_below_attention(s, &job->chunk, block, &g, err);
 }
 
+/* What an attention hands on: its factor of the product and, where the descent goes on below it, the gradient of keys and values. */
+static uvk_status take_attention(uvk_job *job, const uvk_attention_gradient *g, bool counts, bool lowest, uvk_error *err)
+{
+    uvk_tensor d_qkv = uvk_chunk_d_qkv(&job->chunk, g);
+    uvk_rows rows = rows_of(job);
+    uvk_status status = uvk_attention_columns(job->session->ctx, g, &job->s, &job->relevance, lowest ? NULL : &d_qkv, err);
+    return status || !counts ? status : uvk_rollout_step(job->session->ctx, &rows, g->shape, &job->relevance, g->below, err);
+}
+
+/* One block of an encoder-decoder: in the decoder, attention over the encoder comes first, as it ran last. The encoder counts whole. */
+static uvk_status descend_joint(uvk_job *job, int block, uvk_error *err)
+{
+    uvk_session *s = job->session;
+    int encoder = s->model->arch.encoder_layers;
+    bool counts = block <= encoder || block - encoder >= job->first_block, lowest = block == 1 || block == encoder + 1;
+    uvk_attention_gradient g;
+    uvk_status status = UVK_OK;
+    if (uvk_arch_crosses(&s->model->arch, block) &&
+        ((status = uvk_backward_to_cross(s, &job->chunk, block, &g, err)) || (status = take_attention(job, &g, counts, false, err)) ||
+         (status = uvk_backward_below_cross(s, &job->chunk, block, &g, err))))
+        return status;
+    if ((status = uvk_backward_to_attention(s, &job->chunk, block, &g, err)) || (status = take_attention(job, &g, counts, lowest, err)))
+        return status;
+    return lowest ? UVK_OK : uvk_backward_below_attention(s, &job->chunk, block, &g, err);
+}
+
+static uvk_status descend_all(uvk_job *job, uvk_error *err)
+{
+    int encoder = job->session->model->arch.encoder_layers;
+    uvk_status status = UVK_OK;
+    for (int block = encoder + job->layer - 1; block >= (encoder ? 1 : job->first_block) && status == UVK_OK; block--)
+        status = encoder ? descend_joint(job, block, err) : descend(job, block, err);
+    return status;
+}
+
 /* s <- s C(first_block) ... C(layer-1) from the kept maps. */
 static uvk_status multiply_maps(uvk_job *job, uvk_error *err)
 {
@@ -85,8 +120,8 @@ uvk_status uvk_job_rows(uvk_job *job, int first, uint32_t count, const float *se
     uvk_status status = uvk_job_begin(job, first, count, seeds, err);
     if (status == UVK_OK)
         status = start_rows(job, first, count, err);
-    for (int block = job->layer - 1; block >= job->first_block && status == UVK_OK; block--)
-        status = descend(job, block, err);
+    if (status == UVK_OK)
+        status = descend_all(job, err);
     if (status == UVK_OK && job->order == UVK_FORMULA)
         status = multiply_maps(job, err);
     return status ? status : read_rows(job, first, count, rows, err);

@@ -38,7 +38,7 @@ static uvk_status seeds_of_latents(uvk_job *job, const float *z, size_t d, float
 {
     uvk_status status = UVK_OK;
     for (int t = 0; t < job->n_targets && status == UVK_OK; t++) {
-        seed(job, job->targets[t], z + (size_t)job->targets[t] * d, d, seeds + (size_t)t * d);
+        seed(job, job->targets[t], z + ((size_t)job->targets[t] - job->encoder_tokens) * d, d, seeds + (size_t)t * d);
         status = check_seed(job, t, seeds + (size_t)t * d, d, err);
     }
     return status;
@@ -61,7 +61,7 @@ static uvk_status seeds_of_logits(uvk_job *job, float *seeds, uvk_error *err)
 
 uvk_status uvk_job_seeds(uvk_job *job, float **out, uvk_error *err)
 {
-    size_t n = job->tokens, d = (size_t)job->session->model->arch.width;
+    size_t n = job->tokens - job->encoder_tokens, d = (size_t)job->session->model->arch.width; /* rows of z(l) */
     float *z = malloc(n * d * sizeof *z), *seeds = malloc((size_t)job->n_targets * d * sizeof *seeds);
     uvk_status status = z && seeds ? uvk_hidden(job->session, job->layer, z, err) : uvk_fail_memory(err, n * d * sizeof *z, "activations");
     if (status == UVK_OK)

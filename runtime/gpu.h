@@ -65,7 +65,7 @@ uvk_status uvk_download(uvk_context *ctx, const uvk_tensor *from, uint64_t first
 
 /* ---- Work ------------------------------------------------------------------------------------------------------------ */
 
-enum { UVK_MAX_BINDINGS = 9, UVK_MAX_CONSTANTS = 8, UVK_MAX_PUSH = 96 };
+enum { UVK_MAX_BINDINGS = 10, UVK_MAX_CONSTANTS = 8, UVK_MAX_PUSH = 96 };
 
 /* One operation over a number of workgroups. A kernel knows its place from one linear index (shaders/grid.glsl), so that this
  * can be folded into the device's grid and cut between any two workgroups. */

@@ -9,6 +9,8 @@ layout(constant_id = 1) const uint SLICES = 1;
 layout(local_size_x = 64) in;
 
 #define PUSH_OWN uint rows, rows_below;
+#define BIAS_BINDING 9
+#define BIAS_CONSTANT 2
 #include "attention.glsl"
 #include "math.glsl"
 #include "attention_window.glsl"

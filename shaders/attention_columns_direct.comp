@@ -7,6 +7,8 @@ layout(constant_id = 0) const bool GRADIENTS = true; // false: relevance only (t
 layout(local_size_x = 8) in;
 
 #define PUSH_OWN uint rows, rows_below;
+#define BIAS_BINDING 9
+#define BIAS_CONSTANT 1
 #include "attention.glsl"
 #include "math.glsl"
 #include "attention_window.glsl"
@@ -84,7 +86,7 @@ void main()
             float s_row = s[target * tokens + token], delta_row = GRADIENTS ? delta[(target * rows + row) * heads + head] : 0.0;
             [[unroll]] for (uint c = 0; c < OWN; c++) {
                 bool shown = row_in && visible(token, col[c]);
-                a[r][c] = shown ? exp_accurate(fma(scale, a[r][c], -st.x)) * st.y : 0.0;
+                a[r][c] = shown ? exp_accurate(fma(scale, a[r][c], bias(token, col[c], head) - st.x)) * st.y : 0.0;
                 relevance_sum[c] += shown ? s_row * (relu(da[r][c]) * a[r][c]) : 0.0;
                 da[r][c] = shown ? a[r][c] * (da[r][c] - delta_row) : 0.0;
             }

@@ -6,6 +6,8 @@ layout(constant_id = 0) const uint SLICES = 1;
 layout(local_size_x = 64) in;
 
 #define PUSH_OWN uint first_row, row_count;
+#define BIAS_BINDING 3
+#define BIAS_CONSTANT 1
 #include "attention.glsl"
 #include "math.glsl"
 #define OUTPUT writeonly
@@ -79,7 +81,7 @@ void main()
             float tile_max = NO_MAXIMUM;
             for (uint j = 0; j < 4; j++)
                 if (col0 + tile_col(j) < seen.y && visible(token_of(tile0 + tile_row(i)), col0 + tile_col(j)))
-                    tile_max = max(tile_max, scale * score[i][j]);
+                    tile_max = max(tile_max, scale * score[i][j] + bias_of(tile0 + tile_row(i), kv_head, col0 + tile_col(j)));
             part_of_row[tile_row(i)][thread % 8] = tile_max;
         }
         barrier();
@@ -89,7 +91,7 @@ void main()
                 largest[i] = max(largest[i], part_of_row[tile_row(i)][j]);
             for (uint j = 0; j < 4; j++) {
                 bool shown = col0 + tile_col(j) < seen.y && visible(token_of(tile0 + tile_row(i)), col0 + tile_col(j));
-                float weight = shown ? exp_accurate(fma(scale, score[i][j], -largest[i])) : 0.0;
+                float weight = shown ? exp_accurate(fma(scale, score[i][j], bias_of(tile0 + tile_row(i), kv_head, col0 + tile_col(j)) - largest[i])) : 0.0;
                 p[tile_row(i)][tile_col(j)] = weight;
                 tile_sum += weight;
             }

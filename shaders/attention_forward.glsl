@@ -19,3 +19,8 @@ uint head_of(uint index, uint kv_head)
 {
     return kv_head * (heads / kv_heads) + index % (heads / kv_heads);
 }
+
+float bias_of(uint index, uint kv_head, uint key)
+{
+    return bias(token_of(index), key, head_of(index, kv_head));
+}

@@ -7,6 +7,8 @@ layout(constant_id = 0) const uint OWN = 4; // queries of a thread, 8 apart
 layout(local_size_x = 8) in;
 
 #define PUSH_OWN uint first_row, row_count;
+#define BIAS_BINDING 3
+#define BIAS_CONSTANT 1
 #include "attention.glsl"
 #include "math.glsl"
 #include "attention_direct.glsl"
@@ -20,11 +22,12 @@ void main()
         return;
     uint count = row_count * (heads / kv_heads), tiles = (count + 8 * OWN - 1) / (8 * OWN);
     uint kv_head = group / tiles, tile0 = group % tiles * 8 * OWN, thread = gl_LocalInvocationIndex;
-    uint token[OWN], query[OWN], out_at[OWN]; // queries past the end are computed and not stored
+    uint token[OWN], head_at[OWN], query[OWN], out_at[OWN]; // queries past the end are computed and not stored
     float largest[OWN], sum[OWN];
     [[unroll]] for (uint c = 0; c < OWN; c++) {
         uint index = min(tile0 + thread + 8 * c, count - 1), head = head_of(index, kv_head);
         token[c] = token_of(index);
+        head_at[c] = head;
         query[c] = query_at(token[c], head);
         out_at[c] = (token[c] * heads + head) * head_dim;
         largest[c] = NO_MAXIMUM;
@@ -59,10 +62,10 @@ void main()
             float before = largest[c], tile_sum = 0.0;
             [[unroll]] for (uint j = 0; j < OTHER; j++)
                 if (col0 + j < seen.y && visible(token[c], col0 + j))
-                    largest[c] = max(largest[c], scale * p[j][c]);
+                    largest[c] = max(largest[c], scale * p[j][c] + bias(token[c], col0 + j, head_at[c]));
             [[unroll]] for (uint j = 0; j < OTHER; j++) {
                 bool shown = col0 + j < seen.y && visible(token[c], col0 + j);
-                p[j][c] = shown ? exp_accurate(fma(scale, p[j][c], -largest[c])) : 0.0;
+                p[j][c] = shown ? exp_accurate(fma(scale, p[j][c], bias(token[c], col0 + j, head_at[c]) - largest[c])) : 0.0;
                 tile_sum += p[j][c];
             }
             shrink[c] = exp_accurate(before - largest[c]);

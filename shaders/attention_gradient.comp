@@ -19,9 +19,9 @@ void main()
     uint i = group * 64 + gl_LocalInvocationIndex;
     if (i >= tokens * tokens)
         return;
-    uint token = i / tokens, row = token - first[0];
-    bool in_window = token >= first[0] && row < rows;
-    uint a = (row * heads + head) * head_dim, b = value_at(i % tokens, kv_head_of(head));
+    uint token = i / tokens, key = i % tokens, row = token - first[0];
+    bool in_window = token >= first[0] && row < rows && key >= first_key && key < end_of_keys();
+    uint a = (row * heads + head) * head_dim, b = value_at(key, kv_head_of(head));
     float sum = 0.0;
     for (uint k = 0; k < head_dim && in_window; k++)
         sum = fma(d_o[a + k], qkv[b + k], sum);

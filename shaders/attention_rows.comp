@@ -7,6 +7,8 @@ layout(constant_id = 0) const uint SLICES = 1;
 layout(local_size_x = 64) in;
 
 #define PUSH_OWN uint rows, rows_below;
+#define BIAS_BINDING 7
+#define BIAS_CONSTANT 1
 #include "attention.glsl"
 #include "math.glsl"
 #include "attention_window.glsl"

@@ -6,6 +6,8 @@
 layout(local_size_x = 8) in;
 
 #define PUSH_OWN uint rows, rows_below;
+#define BIAS_BINDING 7
+#define BIAS_CONSTANT 0
 #include "attention.glsl"
 #include "math.glsl"
 #include "attention_window.glsl"
@@ -51,7 +53,7 @@ void main()
         uint key[OTHER];
         float a[OTHER][OWN], ds[OTHER][OWN];
         [[unroll]] for (uint j = 0; j < OTHER; j++) {
-            key[j] = key_at(min(col0 + j, tokens - 1), kv_head_of(head));
+            key[j] = key_at(min(col0 + j, end_of_keys() - 1), kv_head_of(head));
             [[unroll]] for (uint c = 0; c < OWN; c++)
                 a[j][c] = ds[j][c] = 0.0;
         }
@@ -78,13 +80,13 @@ void main()
         }
         [[unroll]] for (uint j = 0; j < OTHER; j++)
             [[unroll]] for (uint c = 0; c < OWN; c++) {
-                bool shown = in_window[c] && col0 + j < tokens && visible(token[c], col0 + j);
-                float p = exp_accurate(fma(scale, a[j][c], -st[c].x)) * st[c].y;
+                bool shown = in_window[c] && col0 + j < end_of_keys() && visible(token[c], col0 + j);
+                float p = exp_accurate(fma(scale, a[j][c], bias(token[c], col0 + j, head) - st[c].x)) * st[c].y;
                 ds[j][c] = shown ? scale * (p * (ds[j][c] - delta_row[c])) : 0.0;
             }
         uint key_of[OTHER / 8]; // of key thread, thread + 8, ...
         [[unroll]] for (uint j = 0; j < OTHER / 8; j++)
-            key_of[j] = key_at(min(col0 + thread + 8 * j, tokens - 1), kv_head_of(head));
+            key_of[j] = key_at(min(col0 + thread + 8 * j, end_of_keys() - 1), kv_head_of(head));
         for (uint k = 0; k < head_dim; k++) {
             float dq[OWN], ahead[OTHER / 8];
             [[unroll]] for (uint j = 0; j < OTHER / 8; j++)

@@ -30,7 +30,7 @@ void load_keys(uint kv_head, uint col0, uint k0)
 {
     for (uint i = gl_LocalInvocationIndex; i < TILE * SLICE; i += 64) {
         uint col = col0 + i / SLICE, k = k0 + i % SLICE;
-        slice_k[i / SLICE][i % SLICE] = k < head_dim && col < tokens ? qkv[key_at(col, kv_head) + k] : 0.0;
+        slice_k[i / SLICE][i % SLICE] = k < head_dim && col < end_of_keys() ? qkv[key_at(col, kv_head) + k] : 0.0;
     }
 }
 
@@ -38,7 +38,7 @@ void load_values(uint kv_head, uint col0, uint k0)
 {
     for (uint i = gl_LocalInvocationIndex; i < TILE * SLICE; i += 64) {
         uint col = col0 + i / SLICE, k = k0 + i % SLICE;
-        slice_v[i / SLICE][i % SLICE] = k < head_dim && col < tokens ? qkv[value_at(col, kv_head) + k] : 0.0;
+        slice_v[i / SLICE][i % SLICE] = k < head_dim && col < end_of_keys() ? qkv[value_at(col, kv_head) + k] : 0.0;
     }
 }
 
@@ -66,8 +66,8 @@ void attention_tile(uint target, uint head, uint row0, uint col0, out float a[4]
         vec2 s = row < rows ? stats[token * heads + head] : vec2(0.0);
         for (uint j = 0; j < 4; j++) {
             uint col = col0 + tile_col(j);
-            bool shown = row < rows && col < tokens && visible(token, col);
-            a[i][j] = shown ? exp_accurate(fma(scale, a[i][j], -s.x)) * s.y : 0.0;
+            bool shown = row < rows && col < end_of_keys() && visible(token, col);
+            a[i][j] = shown ? exp_accurate(fma(scale, a[i][j], bias(token, col, head) - s.x)) * s.y : 0.0;
             da[i][j] = shown ? da[i][j] : 0.0;
         }
     }

@@ -315,7 +315,7 @@ static void test_head_norms(void **state)
 {
     (void)state;
     enum { N = 6, HEADS = 3, KV = 1, D = 10, SLOTS = HEADS + 2 * KV, WIDTH = SLOTS * D, T = 2, ROWS = 3, FIRST = 1 };
-    const uvk_attention_shape shape = {N, HEADS, KV, D, 1, 1, UVK_NO_WINDOW};
+    const uvk_attention_shape shape = {N, HEADS, KV, D, 1, 1, UVK_NO_WINDOW, 0, 0, 0};
     const double epsilon = 0.01;
     uvk_error err;
     float *raw = random_floats(N * WIDTH), *before = random_floats(N * WIDTH), *query = random_floats(D), *key = random_floats(D);
@@ -361,7 +361,7 @@ static void test_rotations(void **state)
 {
     (void)state;
     enum { N = 7, HEADS = 4, KV = 2, D = 6, WIDTH = (HEADS + 2 * KV) * D, T = 2, ROWS = 3, FIRST = 2 };
-    const uvk_attention_shape shape = {N, HEADS, KV, D, 1, 1, UVK_NO_WINDOW};
+    const uvk_attention_shape shape = {N, HEADS, KV, D, 1, 1, UVK_NO_WINDOW, 0, 0, 0};
     uvk_error err;
     float *qkv = random_floats(N * WIDTH), *d_qkv = random_floats(T * ROWS * WIDTH), table[N * D];
     double *exact = doubles(N * WIDTH), *gradient = doubles(T * ROWS * WIDTH);
@@ -530,7 +530,7 @@ static void check_gradient(const attention *t, const uvk_tensor *qkv, const uvk_
     uvk_tensor s = tensor(TARGETS, n, t->s), relevance = tensor(TARGETS, t->kv * n, NULL), d_qkv = tensor(TARGETS * rows, t->width, NULL);
     float *before = values(&relevance);
     double *exact = doubles(TARGETS * rows * t->width);
-    uvk_attention_gradient g = {&t->shape, qkv, o, stats, &d_o, &delta, TARGETS, {&first, t->rows}, {&first_below, t->rows_below}};
+    uvk_attention_gradient g = {&t->shape, qkv, NULL, o, stats, &d_o, &delta, TARGETS, {&first, t->rows}, {&first_below, t->rows_below}};
     for (size_t target = 0; target < TARGETS; target++) {
         memcpy(exact + target * rows * t->width, e.d_qkv + (target * n + t->first_below[target]) * t->width, rows * t->width * sizeof *exact);
         for (size_t i = 0; i < t->kv * n; i++)
@@ -572,7 +572,7 @@ static void check_attention(uvk_attention_shape shape)
     uvk_error err;
     attention t = make_attention(shape);
     uvk_tensor qkv = tensor(t.n, t.width, t.qkv), o = tensor(t.n, t.heads * t.dim, NULL), stats = tensor(t.n, 2 * t.heads, NULL);
-    RUN(uvk_attention(ctx, &shape, &qkv, (uvk_range){0, shape.tokens}, &o, &stats, &err));
+    RUN(uvk_attention(ctx, &shape, &qkv, NULL, (uvk_range){0, shape.tokens}, &o, &stats, &err));
     expect_near("o", values(&o), t.o, t.n * t.heads * t.dim, 3e-6);
     check_gradient(&t, &qkv, &o, &stats);
     release(NULL);
@@ -582,15 +582,15 @@ static void test_attention(void **state)
 {
     (void)state;
     static const uvk_attention_shape shapes[] = {
-        {37, 2, 2, 16, 0.25f, 0, 5}, /* a window without a causal mask is none */
-        {45, 4, 2, 24, 0.2f, 1, UVK_NO_WINDOW},
-        {60, 4, 1, 5, 0.5f, 1, 9},
-        {75, 4, 1, 5, 0.5f, 1, 9},
-        {75, 2, 1, 12, 0.3f, 1, 40},
-        {20, 3, 3, 10, 0.3f, 1, 1},
-        {17, 2, 1, 136, 0.1f, 1, UVK_NO_WINDOW},
-        {17, 1, 1, 256, 0.06f, 0, UVK_NO_WINDOW},
-        {100, 1, 1, 8, 0.4f, 0, UVK_NO_WINDOW},
+        {37, 2, 2, 16, 0.25f, 0, 5, 0, 0, 0}, /* a window without a causal mask is none */
+        {45, 4, 2, 24, 0.2f, 1, UVK_NO_WINDOW, 0, 0, 0},
+        {60, 4, 1, 5, 0.5f, 1, 9, 0, 0, 0},
+        {75, 4, 1, 5, 0.5f, 1, 9, 0, 0, 0},
+        {75, 2, 1, 12, 0.3f, 1, 40, 0, 0, 0},
+        {20, 3, 3, 10, 0.3f, 1, 1, 0, 0, 0},
+        {17, 2, 1, 136, 0.1f, 1, UVK_NO_WINDOW, 0, 0, 0},
+        {17, 1, 1, 256, 0.06f, 0, UVK_NO_WINDOW, 0, 0, 0},
+        {100, 1, 1, 8, 0.4f, 0, UVK_NO_WINDOW, 0, 0, 0},
     };
     for (size_t i = 0; i < sizeof shapes / sizeof *shapes; i++)
         check_attention(shapes[i]);
@@ -606,11 +606,11 @@ static void check_ranges(uvk_attention_shape shape, uint32_t prefill)
         part[i] = i < prefill * width ? words[i] : NAN;
     uvk_tensor qkv = tensor(shape.tokens, width, words), o = tensor(shape.tokens, out, NULL), stats = tensor(shape.tokens, 2 * shape.heads, NULL);
     uvk_tensor grown = tensor(shape.tokens, width, part), o_grown = tensor(shape.tokens, out, NULL), stats_grown = tensor(shape.tokens, 2 * shape.heads, NULL);
-    RUN(uvk_attention(ctx, &shape, &qkv, (uvk_range){0, shape.tokens}, &o, &stats, &err));
-    RUN(uvk_attention(ctx, &shape, &grown, (uvk_range){0, prefill}, &o_grown, &stats_grown, &err));
+    RUN(uvk_attention(ctx, &shape, &qkv, NULL, (uvk_range){0, shape.tokens}, &o, &stats, &err));
+    RUN(uvk_attention(ctx, &shape, &grown, NULL, (uvk_range){0, prefill}, &o_grown, &stats_grown, &err));
     for (uint32_t r = prefill; r < shape.tokens; r++) {
         RUN(uvk_upload(ctx, &grown, r, 1, words + r * width, &err));
-        RUN(uvk_attention(ctx, &shape, &grown, (uvk_range){r, 1}, &o_grown, &stats_grown, &err));
+        RUN(uvk_attention(ctx, &shape, &grown, NULL, (uvk_range){r, 1}, &o_grown, &stats_grown, &err));
     }
     assert_memory_equal(values(&o), values(&o_grown), shape.tokens * out * sizeof(float));
     assert_memory_equal(values(&stats), values(&stats_grown), shape.tokens * 2 * shape.heads * sizeof(float));
@@ -620,9 +620,9 @@ static void check_ranges(uvk_attention_shape shape, uint32_t prefill)
 static void test_ranges(void **state)
 {
     (void)state;
-    check_ranges((uvk_attention_shape){70, 4, 2, 12, 1, 1, UVK_NO_WINDOW}, 37);
-    check_ranges((uvk_attention_shape){80, 2, 2, 12, 1, 1, 17}, 41);
-    check_ranges((uvk_attention_shape){50, 5, 1, 7, 1, 1, 3}, 1);
+    check_ranges((uvk_attention_shape){70, 4, 2, 12, 1, 1, UVK_NO_WINDOW, 0, 0, 0}, 37);
+    check_ranges((uvk_attention_shape){80, 2, 2, 12, 1, 1, 17, 0, 0, 0}, 41);
+    check_ranges((uvk_attention_shape){50, 5, 1, 7, 1, 1, 3, 0, 0, 0}, 1);
 }
 
 /* The product in the printed order: s_out = s + s M. */

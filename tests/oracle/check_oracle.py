@@ -59,6 +59,13 @@ FAMILY_MODELS = [
     ("bert", 4, 42, 3, 29, 0, None, "float32", {}),
     ("bert", 3, 40, 5, 41, 0, None, "bfloat16", {"hidden_act": "gelu_new", "type_vocab_size": 3}),
 ]
+# family, layers, width, heads, tokens, dtype, what config.json says beside that
+JOINT_MODELS = [
+    ("bart", 3, 36, 3, 21, "float32", {}),
+    ("pegasus", 2, 42, 3, 33, "float16", {"activation_function": "relu"}),
+    ("t5", 3, 40, 4, 45, "bfloat16", {"relative_attention_max_distance": 20}),
+    ("flan_t5", 2, 33, 3, 19, "float32", {}),
+]
 SCALARS, TEXT_SCALARS, ORDERS = ("sum", "energy"), ("sum", "energy", "logprob"), ("rollout", "formula")
 TRAINED = "models/vit-tiny-patch16-224"
 TRAINED_TOKENS = [0, 1, 50, 98, 141, 196]
@@ -204,6 +211,24 @@ class Preparation:
                 rows, rough = (hf_oracle.explain(run, layer, scalar)[wanted].numpy() for run in (exact, single))
                 self.add(rows, kind="family", layer=layer, tokens=wanted, scalar=scalar, order="rollout", torch_error=relative_error(rows.tolist(), rough.tolist(), wanted), **about)
 
+    def joint_model(self, index, family, layers, width, heads, tokens, dtype, extra):
+        """Encoder-decoders: rows over both sides for every token of the decoder."""
+        model = f"joint{index}"
+        path = os.path.join(self.work, model)
+        self.reference_tool("hf_oracle.py", "make", family, path, "--layers", layers, "--dim", width, "--heads", heads, "--tokens", tokens, "--seed", index,
+                            "--dtype", dtype, "--extra", json.dumps(extra), *(["--shard", "60KB"] if dtype == "bfloat16" else []))
+        source = os.path.join(path, "input.npy")
+        exact, single = hf_oracle.Run(path, source, True), hf_oracle.Run(path, source, False)
+        about = dict(model=model, family=family, input=f"{model}/input.npy", summary=f"{model}/target.npy")
+        for name, rows in (("hidden", torch.cat(exact.z)), ("logits", exact.logits)):
+            np.save(os.path.join(path, name + ".npy"), np.ascontiguousarray(rows.detach().numpy()))
+            self.cases.append({"kind": name, name: f"{model}/{name}.npy", "layers": layers, **about})
+        own = [tokens + i for i in range(exact.z[0].shape[0])]
+        for layer in sorted({2, layers // 2 + 2, layers + 1}):
+            for scalar in SCALARS:
+                rows, rough = (hf_oracle.explain(run, layer, scalar).numpy() for run in (exact, single))
+                self.add(rows, kind="family", layer=layer, tokens=own, scalar=scalar, order="rollout", torch_error=relative_error(rows.tolist(), rough.tolist(), own), **about)
+
     def trained(self, photo, source):
         model = os.path.join(self.data, TRAINED)
         for layer in (2, 7, 13):
@@ -230,6 +255,8 @@ def prepare(work, reference, data):
         p.text_model(index, *spec)
     for index, spec in enumerate(FAMILY_MODELS):
         p.family_model(index, *spec)
+    for index, spec in enumerate(JOINT_MODELS):
+        p.joint_model(index, *spec)
     folder = os.path.join(data, "images")
     photos = sorted(os.path.join(folder, name) for name in os.listdir(folder) if name.endswith(".jpg"))[:PHOTOS]
     sources = [p.photo(photo) for photo in photos]
@@ -326,15 +353,18 @@ def check_photo(case, expected, found):
 
 
 def run_program(program, work, case, *flags):
-    command = [program, "explain", "--model", os.path.join(work, case["model"]), os.path.join(work, case["input"]), *case.get("flags", []), *flags, "--quiet"]
+    verb, inputs = "explain", [os.path.join(work, case["input"])]
+    if "summary" in case:
+        verb, inputs = "attribute", ["--context", *inputs, "--summary", os.path.join(work, case["summary"])]
+    command = [program, verb, "--model", os.path.join(work, case["model"]), *inputs, *case.get("flags", []), *flags, "--quiet"]
     ran = subprocess.run(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
     if ran.returncode:
         raise RuntimeError(f"exit {ran.returncode}: {ran.stderr.strip()}")
 
 
 def program_rows(program, work, case, out):
-    run_program(program, work, case, "--layer", str(case["layer"]), "--tokens", ",".join(map(str, case["tokens"])), "--scalar", case["scalar"],
-                "--order", case["order"], "--out", out)
+    tokens = [] if "summary" in case else ["--tokens", ",".join(map(str, case["tokens"]))]
+    run_program(program, work, case, "--layer", str(case["layer"]), *tokens, "--scalar", case["scalar"], "--order", case["order"], "--out", out)
     return read_npy(out)
 
 
@@ -353,7 +383,7 @@ def read_safetensor(path, name):
 def check_logits(program, work, case, out):
     expected = read_npy(os.path.join(work, case["logits"]))
     try:
-        run_program(program, work, case, "--tokens", "0", "--dump-hidden", out)
+        run_program(program, work, case, *([] if "summary" in case else ["--tokens", "0"]), "--dump-hidden", out)
     except RuntimeError as problem:
         return False, str(problem)
     found = read_safetensor(out, "logits")
@@ -366,7 +396,7 @@ def check_logits(program, work, case, out):
 def check_hidden(program, work, case, out):
     expected = read_npy(os.path.join(work, case["hidden"]))
     try:
-        run_program(program, work, case, "--tokens", "0", "--dump-hidden", out)
+        run_program(program, work, case, *([] if "summary" in case else ["--tokens", "0"]), "--dump-hidden", out)
     except RuntimeError as problem:
         return False, str(problem)
     found = [row for layer in range(1, case["layers"] + 2) for row in read_safetensor(out, f"z{layer}")]
