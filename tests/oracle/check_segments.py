@@ -37,7 +37,7 @@ def computed_rows(reference, data, photos):
     for photo in sorted(name for name in os.listdir(folder) if name.endswith(".jpg"))[:photos]:
         with tempfile.TemporaryDirectory() as scratch:
             out = os.path.join(scratch, "rows.npy")
-            subprocess.run([sys.executable, os.path.join(reference, "hf_oracle.py"), "explain", path, out, "--image", os.path.join(folder, photo), "--tokens", "0"],
+            subprocess.run([sys.executable, os.path.join(reference, "hf_oracle.py"), "explain", path, out, "--image", os.path.join(folder, photo), "--layer", "2"],
                            check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
             pixels = torch.from_numpy(np.load(out + ".input.npy"))
         for layer in LAYERS:
