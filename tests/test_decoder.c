@@ -559,5 +559,5 @@ int main(void)
         cmocka_unit_test(test_plans_are_kept),
         cmocka_unit_test(test_a_budget_too_small_is_refused_while_running),
     };
-    return cmocka_run_group_tests(tests, NULL, NULL);
+    return cmocka_run_group_tests(tests, NULL, rig_end);
 }

@@ -257,5 +257,5 @@ int main(void)
         cmocka_unit_test(test_key_heads_that_are_null),
         cmocka_unit_test(test_stop_tokens),
     };
-    return cmocka_run_group_tests(tests, NULL, NULL);
+    return cmocka_run_group_tests(tests, NULL, rig_end);
 }

@@ -418,5 +418,5 @@ int main(void)
         cmocka_unit_test(test_every_activation),
         cmocka_unit_test(test_planted_gradient_is_rejected),
     };
-    return cmocka_run_group_tests(tests, NULL, NULL);
+    return cmocka_run_group_tests(tests, NULL, rig_end);
 }

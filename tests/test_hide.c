@@ -409,5 +409,5 @@ int main(void)
         cmocka_unit_test(test_shared_beginnings_change_nothing), cmocka_unit_test(test_refusals), cmocka_unit_test(test_gradient_x_input),
         cmocka_unit_test(test_weights_drawn_anew), cmocka_unit_test(test_what_is_drawn),
     };
-    return cmocka_run_group_tests(tests, NULL, NULL);
+    return cmocka_run_group_tests(tests, NULL, rig_end);
 }

@@ -236,5 +236,5 @@ int main(void)
         cmocka_unit_test(learned_includes_sum_and_energy),
         cmocka_unit_test(learned_is_for_patches_with_weights),
     };
-    return cmocka_run_group_tests_name("refinement", tests, NULL, NULL);
+    return cmocka_run_group_tests_name("refinement", tests, NULL, rig_end);
 }

@@ -607,5 +607,5 @@ int main(void)
         cmocka_unit_test(test_map_of_one_patch),
         cmocka_unit_test(test_map_outputs_are_optional),
     };
-    return cmocka_run_group_tests(tests, NULL, NULL);
+    return cmocka_run_group_tests(tests, NULL, rig_end);
 }

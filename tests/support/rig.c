@@ -20,18 +20,19 @@ void rig_expect(uvk_status status, const uvk_error *err)
 /* Compiling kernels takes longer than most tests: models that ask for nothing special share one device. */
 static uvk_context *shared;
 
-static void close_shared(void)
+int rig_end(void **state)
 {
+    (void)state;
     uvk_context_free(shared);
+    shared = NULL;
+    return 0;
 }
 
 static uvk_context *shared_context(void)
 {
     uvk_error err;
-    if (!shared) {
+    if (!shared)
         rig_expect(uvk_context_create(NULL, &shared, &err), &err);
-        atexit(close_shared);
-    }
     return shared;
 }
 

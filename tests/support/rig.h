@@ -23,6 +23,9 @@ uvk_status rig_device(rig *r, uint64_t memory, uvk_error *err);
 void rig_reopen(rig *r, uint64_t memory);
 void rig_close(rig *r);
 
+/* Closes the device that rigs share, as the teardown of the group. Not at exit: by then validation layers have taken themselves down. */
+int rig_end(void **state);
+
 /* Another text for the same model, exactly these ids. Owned by the caller. */
 uvk_input *rig_text(const rig *r, const int32_t *ids, int n);
 
