@@ -4,10 +4,8 @@
 #include "inputs.h"
 #include "messages.h"
 #include "pictures.h"
-#include "progress.h"
 #include "record.h"
 #include "signals.h"
-#include "text.h"
 
 static uvk_status check_flags(const options *o, uvk_error *err)
 {
@@ -87,23 +85,6 @@ static uvk_status open_rest(job *j, const explain_targets *targets, uvk_error *e
     return status == UVK_OK && j->o->db ? record_open(j, err) : status;
 }
 
-static uvk_status run_inputs(job *j, const input_list *inputs, explain_targets *targets)
-{
-    uvk_status status = inputs->bad ? UVK_BAD_INPUT : UVK_OK;
-    bool stop = false;
-    j->inputs = inputs->count;
-    progress_start("targets", j->o->quiet);
-    for (int i = 0; i < inputs->count && !stop && !interrupted(); i++) {
-        explained r = {.path = inputs->paths[i], .name = text_utf8(text_base_name(inputs->paths[i])), .index = i};
-        j->from = (double)i / inputs->count;
-        j->to = (double)(i + 1) / inputs->count;
-        uvk_status one = process_input(j, &r, &explain_steps, targets, &stop);
-        status = stop ? one : worse_status(status, one);
-    }
-    progress_end();
-    return interrupted() ? UVK_INTERRUPTED : status;
-}
-
 uvk_status verb_explain(const options *o)
 {
     job j = {.o = o, .probe = o->verb->name, .table = !o->db && !o->out && !o->png && !o->json};
@@ -119,7 +100,7 @@ uvk_status verb_explain(const options *o)
     if (status != UVK_OK && status != UVK_INTERRUPTED)
         complain(&err);
     if (status == UVK_OK)
-        status = run_inputs(&j, &inputs, &targets);
+        status = process_inputs(&j, &inputs, &explain_steps, &targets);
     status = job_close(&j, status);
     targets_free(&targets.fixed);
     inputs_free(&inputs);

@@ -3,6 +3,7 @@
 #define UVK_CLI_EXPLAINED_H
 
 #include "char_span.h"
+#include "inputs.h"
 #include "job.h"
 #include "text_view.h"
 
@@ -63,5 +64,7 @@ typedef struct steps {
 /* One input through all its steps; releases r. *stop is set when going on makes no sense: the device is gone, a result cannot be
  * written, the user interrupts. What went wrong has been reported. */
 uvk_status process_input(job *j, explained *r, const steps *s, void *source, bool *stop);
+/* Each of the list in turn. Returns the worst status. */
+uvk_status process_inputs(job *j, const input_list *inputs, const steps *s, void *source);
 
 #endif

@@ -7,6 +7,7 @@
 #include "signals.h"
 #include "text.h"
 
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -75,4 +76,21 @@ uvk_status process_input(job *j, explained *r, const steps *s, void *source, boo
     j->inputs_done += status == UVK_OK;
     explained_free(r);
     return status;
+}
+
+uvk_status process_inputs(job *j, const input_list *inputs, const steps *s, void *source)
+{
+    uvk_status status = inputs->bad ? UVK_BAD_INPUT : UVK_OK;
+    bool stop = false;
+    j->inputs = inputs->count;
+    progress_start("targets", j->o->quiet);
+    for (int i = 0; i < inputs->count && !stop && !interrupted(); i++) {
+        explained r = {.path = inputs->paths[i], .name = text_utf8(text_base_name(inputs->paths[i])), .index = i, .summary_logprob = NAN};
+        j->from = (double)i / inputs->count;
+        j->to = (double)(i + 1) / inputs->count;
+        uvk_status one = process_input(j, &r, s, source, &stop);
+        status = stop ? one : worse_status(status, one);
+    }
+    progress_end();
+    return interrupted() ? UVK_INTERRUPTED : status;
 }

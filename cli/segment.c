@@ -4,10 +4,8 @@
 #include "folder.h"
 #include "inputs.h"
 #include "messages.h"
-#include "progress.h"
 #include "record.h"
 #include "signals.h"
-#include "text.h"
 
 #include <math.h>
 
@@ -50,23 +48,6 @@ static uvk_status open_rest(job *j, const input_list *inputs, const segment_sett
     return status == UVK_OK && j->o->db ? record_open(j, err) : status;
 }
 
-static uvk_status run_inputs(job *j, const input_list *inputs, segment_settings *settings)
-{
-    uvk_status status = inputs->bad ? UVK_BAD_INPUT : UVK_OK;
-    bool stop = false;
-    j->inputs = inputs->count;
-    progress_start("targets", j->o->quiet);
-    for (int i = 0; i < inputs->count && !stop && !interrupted(); i++) {
-        explained r = {.path = inputs->paths[i], .name = text_utf8(text_base_name(inputs->paths[i])), .index = i};
-        j->from = (double)i / inputs->count;
-        j->to = (double)(i + 1) / inputs->count;
-        uvk_status one = process_input(j, &r, &segment_steps, settings, &stop);
-        status = stop ? one : worse_status(status, one);
-    }
-    progress_end();
-    return interrupted() ? UVK_INTERRUPTED : status;
-}
-
 /* Scores over the run, when masks gave any. */
 static uvk_status record_pooled(const job *j, const segment_settings *settings, uvk_error *err)
 {
@@ -107,7 +88,7 @@ uvk_status verb_segment(const options *o)
     if (status != UVK_OK && status != UVK_INTERRUPTED)
         complain(&err);
     if (status == UVK_OK)
-        status = finish(&j, &settings, run_inputs(&j, &inputs, &settings));
+        status = finish(&j, &settings, process_inputs(&j, &inputs, &segment_steps, &settings));
     status = job_close(&j, status);
     label_map_free(&settings.map);
     inputs_free(&inputs);

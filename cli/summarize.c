@@ -7,7 +7,6 @@
 #include "summary.h"
 #include "text.h"
 
-#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -113,23 +112,6 @@ static uvk_status open_all(job *j, input_list *inputs, uvk_error *err)
     return status == UVK_OK && j->o->db ? record_open(j, err) : status;
 }
 
-static uvk_status run_inputs(job *j, const input_list *inputs)
-{
-    uvk_status status = inputs->bad ? UVK_BAD_INPUT : UVK_OK;
-    bool stop = false;
-    j->inputs = inputs->count;
-    progress_start("targets", j->o->quiet);
-    for (int i = 0; i < inputs->count && !stop && !interrupted(); i++) {
-        explained r = {.path = inputs->paths[i], .name = text_utf8(text_base_name(inputs->paths[i])), .index = i, .summary_logprob = NAN};
-        j->from = (double)i / inputs->count;
-        j->to = (double)(i + 1) / inputs->count;
-        uvk_status one = process_input(j, &r, &summarize_steps, NULL, &stop);
-        status = stop ? one : worse_status(status, one);
-    }
-    progress_end();
-    return interrupted() ? UVK_INTERRUPTED : status;
-}
-
 uvk_status verb_summarize(const options *o)
 {
     job j = {.o = o, .probe = o->verb->name, .table = !o->db && !o->out && !o->json};
@@ -140,7 +122,7 @@ uvk_status verb_summarize(const options *o)
     inputs_take_shard(&inputs, &o->shard);
     uvk_status status = inputs.count ? open_all(&j, &inputs, &err) : UVK_OK;
     if (status == UVK_OK)
-        status = run_inputs(&j, &inputs);
+        status = process_inputs(&j, &inputs, &summarize_steps, NULL);
     else if (status != UVK_INTERRUPTED)
         complain(&err);
     status = job_close(&j, status);
