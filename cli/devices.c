@@ -14,6 +14,8 @@ static void print_device(const uvk_device_info *d)
     char memory[32];
     printf("%3d  %-10s  %-8s  %-10s  %s\n", d->index, kind_names[d->kind], d->api, text_bytes(d->memory, memory), d->name);
     printf("     %s\n", d->usable ? d->driver : d->reason);
+    if (d->usable)
+        printf("     kernels: %s\n", *d->self_check ? d->self_check : "not checked yet (the first run does it)");
 }
 
 static cJSON *describe(const uvk_device_info *d)
@@ -32,6 +34,7 @@ static cJSON *describe(const uvk_device_info *d)
     cJSON_AddNumberToObject(json, "max_invocations", d->max_invocations);
     cJSON_AddNumberToObject(json, "shared_memory", d->shared_memory);
     cJSON_AddNumberToObject(json, "subgroup_size", d->subgroup_size);
+    cJSON_AddStringToObject(json, "self_check", d->self_check);
     cJSON_AddBoolToObject(json, "usable", d->usable);
     cJSON_AddStringToObject(json, "reason", d->reason);
     return json;

@@ -87,13 +87,17 @@ static uvk_status load_head(job *j, explained *r, uvk_error *err)
     if (status == UVK_OK && (status = uvk_explain_plan(j->session, r->n, &params, &plan, &reason)) != UVK_OK)
         uvk_session_drop_logits(j->session);
     r->has_logits = status == UVK_OK;
-    if (status == UVK_FAILED)
+    if (status == UVK_FAILED && !reason.device)
         note("%s: without log probabilities, as the budget has no room for the output head", r->name);
-    return status == UVK_NO_DEVICE || status == UVK_INTERRUPTED ? uvk_fail(err, status, "%s", reason.message) : UVK_OK;
+    if (status == UVK_OK || (status != UVK_INTERRUPTED && !reason.device))
+        return UVK_OK;
+    *err = reason;
+    return status;
 }
 
 uvk_status explained_run(job *j, explained *r, uvk_error *err)
 {
+    r->ran = true;
     uvk_status status = load_head(j, r, err);
     if (status == UVK_OK)
         status = job_plan(j, r->n, uvk_input_encoder_tokens(r->input), &r->targets, err);
@@ -112,9 +116,8 @@ void explained_add_metric(explained *r, uvk_db_metric metric)
     r->metrics[r->n_metrics++] = metric;
 }
 
-void explained_free(explained *r)
+void explained_clear(explained *r)
 {
-    free(r->name);
     free(r->outputs);
     free(r->rows);
     free(r->scores);
@@ -128,4 +131,10 @@ void explained_free(explained *r)
     targets_free(&r->targets);
     text_view_free(&r->text);
     uvk_input_free(r->input);
+}
+
+void explained_free(explained *r)
+{
+    explained_clear(r);
+    free(r->name);
 }

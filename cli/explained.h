@@ -38,6 +38,7 @@ typedef struct explained {
     double seconds_load, seconds_total;
     const char *status;         /* as run_input has it: done, failed, skipped */
     const char *error;          /* NULL when there is none */
+    bool ran;                   /* it came as far as the device */
     bool stopped;               /* what failed concerns the run and not this input */
 } explained;
 
@@ -51,6 +52,8 @@ uvk_status explained_run(job *j, explained *r, uvk_error *err);
 uvk_status explained_maps(const job *j, explained *r, uvk_error *err);
 /* Its names are not owned. */
 void explained_add_metric(explained *r, uvk_db_metric metric);
+/* Releases what was loaded and computed; its name stays. */
+void explained_clear(explained *r);
 void explained_free(explained *r);
 
 /* How an input gets from its name to its results. compute may set the status to "skipped"; deliver then is left out. show is

@@ -93,19 +93,50 @@ static bool is_interrupted(void *user)
     return interrupted();
 }
 
-uvk_status open_device(const options *o, uvk_context **out, uvk_error *err)
+uvk_status open_device(const options *o, uint64_t memory, uvk_context **out, uvk_error *err)
 {
-    uvk_context_params params = {.device = o->device, .memory = o->memory, .log = print_log, .interrupted = is_interrupted};
+    uvk_context_params params = {.device = o->device, .memory = memory, .log = print_log, .interrupted = is_interrupted};
     return uvk_context_create(&params, out, err);
+}
+
+static uvk_status open_with(job *j, uint64_t memory, uvk_error *err)
+{
+    uvk_status status = open_device(j->o, memory, &j->context, err);
+    if (status != UVK_OK)
+        return status;
+    j->device = *uvk_context_device(j->context);
+    j->memory = uvk_context_budget(j->context);
+    return uvk_session_create(j->context, j->model, &j->session, err);
 }
 
 uvk_status job_open_device(job *j, uvk_error *err)
 {
-    uvk_status status = open_device(j->o, &j->context, err);
-    if (status != UVK_OK)
-        return status;
-    j->device = uvk_context_device(j->context);
-    return uvk_session_create(j->context, j->model, &j->session, err);
+    return open_with(j, j->o->memory, err);
+}
+
+void job_drop_device(job *j)
+{
+    uvk_session_free(j->session);
+    uvk_context_free(j->context);
+    j->session = NULL;
+    j->context = NULL;
+}
+
+uvk_status job_need_device(job *j, uvk_error *err)
+{
+    uint64_t whole = j->memory;
+    if (j->session)
+        return UVK_OK;
+    uvk_status status = open_with(j, whole / 2, err);
+    if (status == UVK_FAILED && !err->device) {
+        job_drop_device(j);
+        status = open_with(j, whole, err);
+    }
+    if (status != UVK_OK) {
+        job_drop_device(j);
+        j->memory = whole;
+    }
+    return status;
 }
 
 uvk_status job_plan(job *j, int tokens, int encoder_tokens, const target_list *targets, uvk_error *err)
@@ -139,6 +170,8 @@ static void print_end(const job *j, uvk_status status)
 uvk_status job_close(job *j, uvk_status status)
 {
     uvk_error err;
+    if (j->losses && status == UVK_FAILED)
+        status = UVK_NO_DEVICE; /* the last that was heard of it */
     print_end(j, status);
     if (rows_file_finish(j, &err) != UVK_OK)
         status = complain(&err);
@@ -147,8 +180,7 @@ uvk_status job_close(job *j, uvk_status status)
     rows_file_free(&j->rows);
     free(j->prompt);
     uvk_projection_free(&j->projection);
-    uvk_session_free(j->session);
-    uvk_context_free(j->context);
+    job_drop_device(j);
     uvk_model_free(j->model);
     return status;
 }

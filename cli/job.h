@@ -16,9 +16,11 @@ typedef struct job {
     uvk_model *model;
     const uvk_model_info *info;
     const uvk_tokenizer *tokenizer; /* the model's; NULL: a vision model, or a folder without one */
-    uvk_context *context;
-    const uvk_device_info *device;
+    uvk_context *context;       /* NULL, as the session: the device failed and is opened anew for the next input */
     uvk_session *session;
+    uvk_device_info device;     /* the last that was opened */
+    uint64_t memory;            /* its budget */
+    int losses;                 /* inputs in a row that lost the device on both tries */
     uvk_db *db;                 /* NULL without --db */
     int64_t model_id, run_id;
     int layer, first_block;
@@ -43,12 +45,16 @@ uvk_status job_check_flags(const options *o, uvk_error *err);
 /* Loads the model and holds layer, blocks and scalar against it. */
 uvk_status job_load(job *j, uvk_error *err);
 uvk_status job_open_device(job *j, uvk_error *err);
+/* After a call that left err->device: what is on the device goes, since nothing there can be relied on. */
+void job_drop_device(job *j);
+/* A device that was dropped is opened anew, with half the budget it had or, where the model does not fit that, all of it. */
+uvk_status job_need_device(job *j, uvk_error *err);
 /* What a sequence of so many tokens takes: a note when it is the longest so far. */
 uvk_status job_plan(job *j, int tokens, int encoder_tokens, const target_list *targets, uvk_error *err);
 /* Says how the run ended and releases all of it; what is finished is kept. Returns the exit status. */
 uvk_status job_close(job *j, uvk_status status);
 
-/* A device for verbs that need no job: --device, --memory, notes and Ctrl-C. */
-uvk_status open_device(const options *o, uvk_context **out, uvk_error *err);
+/* A device for verbs that need no job: --device, a budget, notes and Ctrl-C. */
+uvk_status open_device(const options *o, uint64_t memory, uvk_context **out, uvk_error *err);
 
 #endif

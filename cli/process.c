@@ -11,6 +11,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+enum { LOSSES = 3 }; /* inputs in a row that lose the device twice: then it is not them */
+
 static bool begins_with(const char *message, const char *name)
 {
     return name && strncmp(message, name, strlen(name)) == 0;
@@ -38,12 +40,45 @@ static uvk_status report_failure(job *j, explained *r, uvk_error *err)
     return status;
 }
 
+/* One try. A device that failed meanwhile is dropped. */
+static uvk_status try_to_compute(job *j, explained *r, const steps *s, void *source, uvk_error *err)
+{
+    uvk_status status = job_need_device(j, err);
+    if (status == UVK_OK)
+        status = s->compute(j, r, source, err);
+    if (status != UVK_OK && err->device) {
+        r->ran = true;
+        job_drop_device(j);
+    }
+    return status;
+}
+
+/* Twice where the device failed: on one opened anew, with half the budget, the input may well go through, and so may those behind it.
+ * *lost: it cannot be opened any more, or fails input after input. */
+static uvk_status compute(job *j, explained *r, const steps *s, void *source, bool *lost, uvk_error *err)
+{
+    const explained blank = *r;
+    uvk_status status = try_to_compute(j, r, s, source, err);
+    if (status != UVK_OK && err->device && !interrupted()) {
+        warn("%s: %s; once more on the device opened anew", r->from_pairs ? r->name : r->path, err->message);
+        explained_clear(r);
+        *r = blank;
+        status = try_to_compute(j, r, s, source, err);
+    }
+    j->losses = status == UVK_NO_DEVICE ? j->losses + 1 : status == UVK_OK ? 0 : j->losses;
+    *lost = status == UVK_NO_DEVICE && (!err->device || j->losses == LOSSES);
+    if (status == UVK_NO_DEVICE && !*lost)
+        err->status = status = UVK_FAILED;
+    return status;
+}
+
 static uvk_status run_steps(job *j, explained *r, const steps *s, void *source, bool *stop)
 {
     uvk_error err;
     double started = seconds_now();
-    uvk_status status = name_input(j, r, s->compute(j, r, source, &err), &err);
-    *stop = status == UVK_NO_DEVICE || status == UVK_INTERRUPTED || interrupted();
+    bool lost;
+    uvk_status status = name_input(j, r, compute(j, r, s, source, &lost, &err), &err);
+    *stop = lost || status == UVK_INTERRUPTED || interrupted();
     if (status == UVK_INTERRUPTED)
         return status;
     if (r->stopped) {

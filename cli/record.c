@@ -177,7 +177,7 @@ static uvk_status start_run(job *j, uvk_error *err)
         .layer = j->layer, .first_block = j->first_block,
         .scalar = scalar_names[o->scalar], .product_order = order_names[o->order], .normalize = normalize_names[j->normalize],
         .own_token = own_token_names[j->own], .precision = "f32", .params = params, .command = o->command,
-        .device = j->device->name, .driver = j->device->driver, .version = uvk_version(), .seed = o->seed,
+        .device = j->device.name, .driver = j->device.driver, .version = uvk_version(), .seed = o->seed,
     };
     uvk_status status = uvk_db_start_run(j->db, &run, o->resume, &j->run_id, err);
     free(label);
@@ -302,7 +302,7 @@ uvk_status record_result(job *j, const explained *r, uvk_error *err)
                      .words = sequence.words, .n_words = sequence.n_words},
         .maps = maps, .n_maps = maps ? r->targets.count : 0, .tcs = j->evaluation ? NULL : r->tcs, .tcs_share = r->share,
         .metrics = r->metrics, .n_metrics = r->n_metrics, .top = j->o->top,
-        .stats = {.device = j->device->name, .seconds_forward = r->cost.seconds_forward, .seconds_backward = r->cost.seconds_backward,
+        .stats = {.device = j->device.name, .seconds_forward = r->cost.seconds_forward, .seconds_backward = r->cost.seconds_backward,
                   .gflop = r->cost.gflop, .peak_bytes = (int64_t)r->cost.peak},
     };
     const segmented *g = r->segments;
@@ -329,7 +329,7 @@ uvk_status record_failure(job *j, const explained *r, uvk_error *err)
     uvk_db_input input = input_of(j, r, path, NULL);
     if (find_hash(r, sha256))
         input.sha256 = sha256;
-    uvk_status status = uvk_db_write_failure(j->db, j->run_id, &input, r->status, reason, err);
+    uvk_status status = uvk_db_write_failure(j->db, j->run_id, &input, r->status, reason, r->ran ? j->device.name : NULL, err);
     free(reason);
     free(path);
     return status;

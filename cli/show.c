@@ -127,8 +127,8 @@ cJSON *show_describe(const job *j, const explained *r)
     cJSON_AddNumberToObject(json, "gflop", r->cost.gflop);
     cJSON_AddNumberToObject(json, "peak_bytes", (double)r->cost.peak);
     cJSON_AddNumberToObject(json, "chunk", r->cost.chunk);
-    show_add_text(json, "device", j->device->name);
-    show_add_text(json, "driver", j->device->driver);
+    show_add_text(json, "device", j->device.name);
+    show_add_text(json, "driver", j->device.driver);
     if (j->db)
         cJSON_AddNumberToObject(json, "run", (double)j->run_id);
     else

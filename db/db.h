@@ -132,8 +132,9 @@ typedef struct uvk_db_result {
 uvk_status uvk_db_write(uvk_db *db, const uvk_db_result *result, uvk_error *err);
 /* Records an input that failed or was skipped (status: "failed" | "skipped"), with one line of reason. What the run has of an
  * input that is done stays as it is. A file that could not be read has sha256 NULL; when a later uvk_db_write of that run
- * brings the same name and path, this record goes. */
-uvk_status uvk_db_write_failure(uvk_db *db, int64_t run_id, const uvk_db_input *input, const char *status, const char *reason, uvk_error *err);
+ * brings the same name and path, this record goes. device: where it was computed; NULL: it did not come to that. */
+uvk_status uvk_db_write_failure(uvk_db *db, int64_t run_id, const uvk_db_input *input, const char *status, const char *reason, const char *device,
+                                uvk_error *err);
 
 /* Numbers over the whole run, instead of those that it has; their target is -1. */
 uvk_status uvk_db_write_run_metrics(uvk_db *db, int64_t run_id, const uvk_db_metric *metrics, int n_metrics, uvk_error *err);

@@ -348,20 +348,22 @@ uvk_status uvk_db_write(uvk_db *db, const uvk_db_result *result, uvk_error *err)
     return status ? status : uvk_sql_end(db, write_all(db, result, err), err);
 }
 
-static uvk_status note_failure(uvk_db *db, int64_t run_id, const uvk_db_input *input, const char *status, const char *reason, uvk_error *err)
+static uvk_status note_failure(uvk_db *db, int64_t run_id, const uvk_db_input *input, const char *status, const char *reason, const char *device,
+                               uvk_error *err)
 {
     int64_t input_id;
     uvk_status result = put_input(db, input, &input_id, err);
     if (result)
         return result;
     return uvk_sql_run(db,
-        "INSERT INTO run_input (run_id, input_id, status, error) VALUES (?1, ?2, ?3, ?4)"
-        " ON CONFLICT (run_id, input_id) DO UPDATE SET status = excluded.status, error = excluded.error WHERE status <> 'done'",
-        UVK_VALUES(uvk_sql_int(run_id), uvk_sql_int(input_id), uvk_sql_text(status), uvk_sql_text(reason)), err);
+        "INSERT INTO run_input (run_id, input_id, status, error, device) VALUES (?1, ?2, ?3, ?4, ?5)"
+        " ON CONFLICT (run_id, input_id) DO UPDATE SET status = excluded.status, error = excluded.error, device = excluded.device WHERE status <> 'done'",
+        UVK_VALUES(uvk_sql_int(run_id), uvk_sql_int(input_id), uvk_sql_text(status), uvk_sql_text(reason), uvk_sql_text(device)), err);
 }
 
-uvk_status uvk_db_write_failure(uvk_db *db, int64_t run_id, const uvk_db_input *input, const char *status, const char *reason, uvk_error *err)
+uvk_status uvk_db_write_failure(uvk_db *db, int64_t run_id, const uvk_db_input *input, const char *status, const char *reason, const char *device,
+                                uvk_error *err)
 {
     uvk_status result = uvk_sql_begin(db, err);
-    return result ? result : uvk_sql_end(db, note_failure(db, run_id, input, status, reason, err), err);
+    return result ? result : uvk_sql_end(db, note_failure(db, run_id, input, status, reason, device, err), err);
 }

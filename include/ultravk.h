@@ -50,6 +50,7 @@ typedef enum uvk_status {
 
 typedef struct uvk_error {
     uvk_status status;
+    bool device;         /* the device or its driver failed: the same on a context opened anew, with less memory, may go well */
     char message[1024];
 } uvk_error;
 
@@ -74,6 +75,7 @@ typedef struct uvk_device_info {
     uint32_t max_invocations;   /* of one workgroup */
     uint32_t shared_memory;     /* bytes of one workgroup */
     uint32_t subgroup_size;
+    char self_check[160];       /* what the self-check found of its kernels, "direct passed"; "": no session was opened on it yet */
     bool usable;                /* has Vulkan 1.2 and a compute queue */
     char reason[160];           /* why not, when it is not usable */
 } uvk_device_info;
@@ -282,8 +284,9 @@ typedef struct uvk_cost {
 
 typedef struct uvk_session uvk_session;
 
-/* A model on a device: uploads the weights. ctx and model must outlive it. UVK_FAILED with both numbers when the weights
- * do not fit the budget. */
+/* A model on a device: uploads the weights. ctx and model must outlive it. The first time that a device is used with a driver, its
+ * kernels are checked against arithmetic on the CPU, which takes seconds; those that compute something else are not used, with a
+ * warning, and UVK_NO_DEVICE when none are left. UVK_FAILED with both numbers when the weights do not fit the budget. */
 UVK_API uvk_status uvk_session_create(uvk_context *ctx, uvk_model *model, uvk_session **out, uvk_error *err);
 UVK_API void uvk_session_free(uvk_session *session); /* NULL is allowed */
 

@@ -1,6 +1,7 @@
 #include "session.h"
 
 #include "head.h"
+#include "self_check.h"
 
 #include <stdlib.h>
 #include <time.h>
@@ -46,7 +47,9 @@ uvk_status uvk_session_create(uvk_context *ctx, uvk_model *model, uvk_session **
         return uvk_fail_memory(err, sizeof *s, "a session");
     s->ctx = ctx;
     s->model = model;
-    uvk_status status = open_session(s, err);
+    uvk_status status = uvk_self_check(ctx, err);
+    if (status == UVK_OK)
+        status = open_session(s, err);
     if (status) {
         uvk_session_free(s);
         return status;

@@ -1,7 +1,6 @@
 #include "context.h"
 
 #include <ctype.h>
-#include <nettle/sha2.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -93,20 +92,11 @@ static uvk_status pick_physical_device(uvk_context *ctx, const char *wanted, uvk
 
 /* ---- Opening it --------------------------------------------------------------------------------------------------------- */
 
-static void identify(uvk_context *ctx)
+static float timestamp_period(VkPhysicalDevice device)
 {
-    VkPhysicalDeviceIDProperties id = {.sType = VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_ID_PROPERTIES};
-    VkPhysicalDeviceProperties2 p = {.sType = VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_PROPERTIES_2, .pNext = &id};
-    vkGetPhysicalDeviceProperties2(ctx->physical, &p);
-    struct sha256_ctx hash;
-    sha256_init(&hash);
-    sha256_update(&hash, sizeof id.deviceUUID, id.deviceUUID);
-    sha256_update(&hash, sizeof id.driverUUID, id.driverUUID);
-    sha256_update(&hash, sizeof p.properties.pipelineCacheUUID, p.properties.pipelineCacheUUID);
-    sha256_update(&hash, sizeof p.properties.driverVersion, (const uint8_t *)&p.properties.driverVersion);
-    sha256_update(&hash, strlen(ULTRAVK_VERSION), (const uint8_t *)ULTRAVK_VERSION);
-    sha256_digest(&hash, sizeof ctx->cache_key, ctx->cache_key);
-    ctx->timestamp_period = p.properties.limits.timestampComputeAndGraphics ? p.properties.limits.timestampPeriod : 0;
+    VkPhysicalDeviceProperties p;
+    vkGetPhysicalDeviceProperties(device, &p);
+    return p.limits.timestampComputeAndGraphics ? p.limits.timestampPeriod : 0;
 }
 
 static uvk_status create_device(uvk_context *ctx, uvk_error *err)
@@ -147,7 +137,9 @@ static uvk_status open_context(uvk_context *ctx, const uvk_context_params *param
     if ((status = uvk_instance_create(&ctx->instance, err)) || (status = pick_physical_device(ctx, params->device, err)) ||
         (status = uvk_limits_read(ctx->physical, &ctx->limits, err)) || (status = create_device(ctx, err)))
         return status;
-    identify(ctx);
+    uvk_device_key(ctx->physical, ctx->cache_key);
+    ctx->verdicts_path = uvk_verdicts_path(ctx->physical, params->cache_dir);
+    ctx->timestamp_period = timestamp_period(ctx->physical);
     ctx->budget = params->memory ? params->memory : ctx->info.available / 10 * 9;
     if (ctx->info.kind == UVK_DEVICE_CPU)
         uvk_log(ctx, UVK_LOG_INFO, "device: %s runs on the CPU and is slow; no GPU was found or asked for", ctx->info.name);
@@ -189,6 +181,7 @@ void uvk_context_free(uvk_context *ctx)
     }
     if (ctx->instance)
         vkDestroyInstance(ctx->instance, NULL);
+    free(ctx->verdicts_path);
     free(ctx);
 }
 

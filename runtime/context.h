@@ -62,7 +62,8 @@ struct uvk_context {
     VkPhysicalDeviceMemoryProperties memory_types;
     uvk_device_info info;
     uvk_limits limits;
-    uint8_t cache_key[32];       /* SHA-256 over device and driver identity */
+    uint8_t cache_key[32];       /* uvk_device_key */
+    char *verdicts_path;         /* tiers.c; NULL: nowhere */
     uint64_t budget, used, peak;
     uvk_staging staging;
     uvk_kernels kernels;
@@ -81,6 +82,18 @@ bool uvk_device_has_extension(VkPhysicalDevice device, const char *name);
 void uvk_device_memory(VkPhysicalDevice device, uint64_t *total, uint64_t *available);
 /* The first queue family with compute, or -1. */
 int uvk_device_queue_family(VkPhysicalDevice device);
+
+/* SHA-256 over the identity of device and driver and our version. */
+void uvk_device_key(VkPhysicalDevice device, uint8_t key[32]);
+
+/* tiers.c: where the verdicts on a device are kept, owned by the caller, or NULL; and all of them in words, "" when there are none. */
+char *uvk_verdicts_path(VkPhysicalDevice device, const char *cache_dir);
+void uvk_verdicts_describe(VkPhysicalDevice device, char *out, size_t size);
+
+/* cache_file.c: the file of that kind for that key, in cache_dir as uvk_context_params has it; owned by the caller; NULL: nowhere. */
+char *uvk_cache_path(const char *cache_dir, const char *kind, const uint8_t key[32], const char *extension);
+/* Through a temporary name, so that two programs at once, or a kill, leave a whole file. */
+void uvk_cache_write(const char *path, const void *head, size_t head_size, const void *data, size_t size);
 
 /* limits.c */
 uvk_status uvk_limits_read(VkPhysicalDevice device, uvk_limits *out, uvk_error *err);

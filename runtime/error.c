@@ -36,6 +36,7 @@ uvk_status uvk_fail(uvk_error *err, uvk_status status, const char *format, ...)
     va_end(args);
     replace_control_characters(err->message);
     err->status = status;
+    err->device = false;
     return status;
 }
 

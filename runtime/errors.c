@@ -26,7 +26,10 @@ static const char *result_name(VkResult result)
 uvk_status uvk_fail_vulkan(uvk_error *err, VkResult result, const char *call)
 {
     uvk_status status = result == VK_ERROR_DEVICE_LOST || result == VK_ERROR_INCOMPATIBLE_DRIVER ? UVK_NO_DEVICE : UVK_FAILED;
-    return uvk_fail(err, status, "%s: %s (VkResult %d)", call, result_name(result), (int)result);
+    uvk_fail(err, status, "%s: %s (VkResult %d)", call, result_name(result), (int)result);
+    if (err)
+        err->device = true;
+    return status;
 }
 
 void uvk_log(const uvk_context *ctx, uvk_log_level level, const char *format, ...)

@@ -22,6 +22,26 @@ typedef struct uvk_limits {
     bool direct;         /* take the *_direct kernels, made for lavapipe, instead of the tiled ones */
 } uvk_limits;
 
+/* ---- Tiers ----------------------------------------------------------------------------------------------------------- */
+
+/* Kernels that compute the same in ways of their own; the best first, the last runs everywhere. */
+typedef enum uvk_tier { UVK_DIRECT, UVK_TILED, UVK_TIERS } uvk_tier;
+
+/* What the self-check (models/self_check.h) found. */
+typedef struct uvk_verdict {
+    bool known, passed;
+    char what[96]; /* was wrong */
+} uvk_verdict;
+
+/* Whether the device takes that tier; and from now on does. */
+bool uvk_tier_applies(const uvk_context *ctx, uvk_tier tier);
+void uvk_tier_use(uvk_context *ctx, uvk_tier tier);
+/* Warns that it is not taken. */
+void uvk_tier_drop(uvk_context *ctx, uvk_tier tier, const char *what);
+/* Found by this context or an earlier one, of the same device, driver and kernels. */
+uvk_verdict uvk_verdict_of(const uvk_context *ctx, uvk_tier tier);
+void uvk_verdict_keep(uvk_context *ctx, uvk_tier tier, const uvk_verdict *verdict);
+
 /* ---- Memory ---------------------------------------------------------------------------------------------------------- */
 
 /* What one binding sees. */

@@ -1,5 +1,6 @@
 #include "context.h"
 
+#include <nettle/sha2.h>
 #include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -108,6 +109,21 @@ int uvk_device_queue_family(VkPhysicalDevice device)
     return found;
 }
 
+void uvk_device_key(VkPhysicalDevice device, uint8_t key[32])
+{
+    VkPhysicalDeviceIDProperties id = {.sType = VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_ID_PROPERTIES};
+    VkPhysicalDeviceProperties2 p = {.sType = VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_PROPERTIES_2, .pNext = &id};
+    vkGetPhysicalDeviceProperties2(device, &p);
+    struct sha256_ctx hash;
+    sha256_init(&hash);
+    sha256_update(&hash, sizeof id.deviceUUID, id.deviceUUID);
+    sha256_update(&hash, sizeof id.driverUUID, id.driverUUID);
+    sha256_update(&hash, sizeof p.properties.pipelineCacheUUID, p.properties.pipelineCacheUUID);
+    sha256_update(&hash, sizeof p.properties.driverVersion, (const uint8_t *)&p.properties.driverVersion);
+    sha256_update(&hash, strlen(ULTRAVK_VERSION), (const uint8_t *)ULTRAVK_VERSION);
+    sha256_digest(&hash, 32, key);
+}
+
 static uvk_device_kind kind_of(VkPhysicalDeviceType type)
 {
     switch (type) {
@@ -155,6 +171,7 @@ static void describe(VkPhysicalDevice device, int index, uvk_device_info *out)
     VkPhysicalDeviceProperties2 properties = {.sType = VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_PROPERTIES_2, .pNext = &v12};
     vkGetPhysicalDeviceProperties2(device, &properties);
     snprintf(out->driver, sizeof out->driver, "%s%s%s", v12.driverName, v12.driverInfo[0] ? " " : "", v12.driverInfo);
+    uvk_verdicts_describe(device, out->self_check, sizeof out->self_check);
     out->max_allocation = v11.maxMemoryAllocationSize;
     out->subgroup_size = v11.subgroupSize;
 }

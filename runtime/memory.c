@@ -36,6 +36,17 @@ static uvk_status check_budget(const uvk_context *ctx, VkDeviceSize size, const 
                     what, (unsigned long long)size, (unsigned long long)ctx->budget, (unsigned long long)ctx->used);
 }
 
+static uvk_status fail_allocation(uvk_error *err, VkResult result, const char *what, VkDeviceSize size)
+{
+    uvk_status status = uvk_fail_vulkan(err, result, what);
+    if (status == UVK_NO_DEVICE || !err)
+        return status;
+    uvk_fail(err, status, "%s: the driver did not give %llu bytes of device memory (VkResult %d); a smaller --memory makes smaller chunks", what,
+             (unsigned long long)size, (int)result);
+    err->device = true;
+    return status;
+}
+
 static uvk_status bind_memory(uvk_context *ctx, VkBuffer buffer, bool host, const char *what, VkDeviceSize *size, VkDeviceMemory *memory, VkMemoryPropertyFlags *flags, uvk_error *err)
 {
     VkMemoryRequirements needs;
@@ -53,8 +64,7 @@ static uvk_status bind_memory(uvk_context *ctx, VkBuffer buffer, bool host, cons
     };
     VkResult result = ctx->vk.vkAllocateMemory(ctx->device, &info, NULL, memory);
     if (result != VK_SUCCESS)
-        return uvk_fail(err, UVK_FAILED, "%s: the driver did not give %llu bytes of device memory (VkResult %d); a smaller --memory makes smaller chunks", what,
-                        (unsigned long long)needs.size, (int)result);
+        return fail_allocation(err, result, what, needs.size);
     result = ctx->vk.vkBindBufferMemory(ctx->device, buffer, *memory, 0);
     if (result != VK_SUCCESS) {
         ctx->vk.vkFreeMemory(ctx->device, *memory, NULL);

@@ -6,8 +6,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
-#include <unistd.h>
 
 enum { LARGEST_CACHE = 256 << 20 };
 
@@ -26,40 +24,6 @@ static void digest_of(const void *data, size_t size, uint8_t digest[32])
     sha256_init(&hash);
     sha256_update(&hash, size, data);
     sha256_digest(&hash, 32, digest);
-}
-
-static bool make_folder(const char *path)
-{
-    return mkdir(path, 0700) == 0 || access(path, W_OK) == 0;
-}
-
-/* The folder for cache files, made when it is not there; NULL when there is none. */
-static char *cache_folder(const char *wanted)
-{
-    char path[4096];
-    const char *base = getenv("XDG_CACHE_HOME"), *home = getenv("HOME");
-    int n = 0;
-    if (wanted)
-        n = snprintf(path, sizeof path, "%s", wanted);
-    else if (base && *base == '/' && make_folder(base))
-        n = snprintf(path, sizeof path, "%s/ultravk", base);
-    else if (home && *home == '/' && snprintf(path, sizeof path, "%s/.cache", home) < (int)sizeof path && make_folder(path))
-        n = snprintf(path, sizeof path, "%s/.cache/ultravk", home);
-    if (n <= 0 || n >= (int)sizeof path || !make_folder(path))
-        return NULL;
-    return strdup(path);
-}
-
-static char *cache_file(const uvk_context *ctx, const char *folder)
-{
-    size_t size = strlen(folder) + 64;
-    char *path = malloc(size), name[17];
-    if (!path)
-        return NULL;
-    for (int i = 0; i < 8; i++)
-        snprintf(name + 2 * i, 3, "%02x", ctx->cache_key[i]);
-    snprintf(path, size, "%s/pipelines-%s.bin", folder, name);
-    return path;
 }
 
 /* The data of a sound cache file, owned by the caller; NULL for anything else. */
@@ -91,36 +55,13 @@ void uvk_pipeline_cache_open(uvk_context *ctx, const char *cache_dir)
     uvk_kernels *k = &ctx->kernels;
     size_t size = 0;
     void *data = NULL;
-    char *folder = cache_dir && !*cache_dir ? NULL : cache_folder(cache_dir);
-    if (folder)
-        k->cache_path = cache_file(ctx, folder);
-    free(folder);
+    k->cache_path = uvk_cache_path(cache_dir, "pipelines", ctx->cache_key, "bin");
     if (k->cache_path)
         data = read_cache(ctx, k->cache_path, &size);
     VkPipelineCacheCreateInfo info = {.sType = VK_STRUCTURE_TYPE_PIPELINE_CACHE_CREATE_INFO, .initialDataSize = size, .pInitialData = data};
     if (ctx->vk.vkCreatePipelineCache(ctx->device, &info, NULL, &k->cache) != VK_SUCCESS)
         k->cache = VK_NULL_HANDLE; /* pipelines are compiled without one */
     free(data);
-}
-
-/* Through a temporary name, so that two programs at once, or a kill, leave a whole file. */
-static void write_cache(const char *path, const cache_header *header, const void *data)
-{
-    char temporary[4200];
-    int n = snprintf(temporary, sizeof temporary, "%s.XXXXXX", path);
-    int fd = n > 0 && n < (int)sizeof temporary ? mkstemp(temporary) : -1;
-    if (fd < 0)
-        return;
-    FILE *file = fdopen(fd, "wb");
-    if (!file) {
-        close(fd);
-        unlink(temporary);
-        return;
-    }
-    bool written = fwrite(header, sizeof *header, 1, file) == 1 && fwrite(data, header->size, 1, file) == 1;
-    written = fclose(file) == 0 && written;
-    if (!written || rename(temporary, path) != 0)
-        unlink(temporary);
 }
 
 static void save_cache(uvk_context *ctx)
@@ -135,7 +76,7 @@ static void save_cache(uvk_context *ctx)
         memcpy(header.magic, magic, sizeof magic);
         memcpy(header.key, ctx->cache_key, sizeof header.key);
         digest_of(data, size, header.digest);
-        write_cache(k->cache_path, &header, data);
+        uvk_cache_write(k->cache_path, &header, sizeof header, data, size);
     }
     free(data);
 }

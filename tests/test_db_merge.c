@@ -309,9 +309,9 @@ static void what_failed_once_and_is_done_now_is_done(void **state)
     int64_t model = put_model(db, "m", "vision"), run = start_run(db, model, "{}", false);
     uvk_db_input damaged = {.kind = "image", .name = "a.j", .path = "a.j", .sha256 = "hash-a.j"}, missing = {.kind = "image", .name = "b.j", .path = "b.j"},
                  gone = {.kind = "image", .name = "z.j", .path = "z.j"};
-    assert_ok(uvk_db_write_failure(db, run, &damaged, "failed", "out of memory", &err), &err);
-    assert_ok(uvk_db_write_failure(db, run, &missing, "failed", "no such file", &err), &err);
-    assert_ok(uvk_db_write_failure(db, run, &gone, "failed", "no such file", &err), &err);
+    assert_ok(uvk_db_write_failure(db, run, &damaged, "failed", "out of memory", NULL, &err), &err);
+    assert_ok(uvk_db_write_failure(db, run, &missing, "failed", "no such file", NULL, &err), &err);
+    assert_ok(uvk_db_write_failure(db, run, &gone, "failed", "no such file", NULL, &err), &err);
     finish(db, run, "failed");
     make_run(f->b, "ab");
     static const char summary[] = "SELECT group_concat(s, ' ') FROM (SELECT i.name || ':' || x.status AS s FROM run_input AS x JOIN input AS i ON i.id = x.input_id ORDER BY i.name)";

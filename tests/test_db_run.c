@@ -60,14 +60,14 @@ static void what_is_done_is_known(void **state)
     int64_t model = put_model(db, "m", "vision"), run = start_run(db, model, "{}", false), other = start_run(db, model, "{}", false);
     sample *s = make_sample(run, model, "cat.jpg", 5, 2, 1);
     assert_false(is_done(db, run, "abc", "cat.jpg"));
-    assert_ok(uvk_db_write_failure(db, run, &s->result.input, "failed", "cat.jpg: truncated", &err), &err);
+    assert_ok(uvk_db_write_failure(db, run, &s->result.input, "failed", "cat.jpg: truncated", NULL, &err), &err);
     assert_false(is_done(db, run, "abc", "cat.jpg"));
     assert_string_equal(value_of(t->path, "SELECT status || ' ' || error FROM run_input"), "failed cat.jpg: truncated");
     write_ok(db, s);
     assert_true(is_done(db, run, "abc", "cat.jpg"));
     assert_false(is_done(db, other, "abc", "cat.jpg"));
     assert_false(is_done(db, run, "abd", "cat.jpg"));
-    assert_ok(uvk_db_write_failure(db, run, &s->result.input, "skipped", "again", &err), &err);
+    assert_ok(uvk_db_write_failure(db, run, &s->result.input, "skipped", "again", NULL, &err), &err);
     assert_true(is_done(db, run, "abc", "cat.jpg"));
     assert_string_equal(value_of(t->path, "SELECT status || ifnull(error, '') FROM run_input"), "done");
     free(s);
@@ -81,8 +81,8 @@ static void a_missing_file_that_comes_back_is_no_failure_any_more(void **state)
     uvk_db *db = open_db(t->path);
     int64_t model = put_model(db, "m", "vision"), run = start_run(db, model, "{}", false);
     uvk_db_input missing = {.name = "cat.jpg", .path = "photos/cat.jpg"};
-    assert_ok(uvk_db_write_failure(db, run, &missing, "failed", "no such file", &err), &err);
-    assert_ok(uvk_db_write_failure(db, run, &missing, "failed", "no such file", &err), &err);
+    assert_ok(uvk_db_write_failure(db, run, &missing, "failed", "no such file", NULL, &err), &err);
+    assert_ok(uvk_db_write_failure(db, run, &missing, "failed", "no such file", NULL, &err), &err);
     assert_int_equal(number_of(t->path, "SELECT count(*) FROM run_input WHERE status = 'failed'"), 1);
     write_and_free(db, make_sample(run, model, "cat.jpg", 5, 2, 1));
     assert_int_equal(number_of(t->path, "SELECT count(*) FROM run_input WHERE status = 'failed'"), 0);
@@ -130,7 +130,7 @@ static void pruning_leaves_nothing_of_a_run_and_all_of_others(void **state)
     write_and_free(db, make_sample(two, model, "cat.jpg", 13, 4, 5));
     write_and_free(db, make_sample(one, model, "dog.jpg", 13, 4, 5));
     uvk_db_input missing = {.name = "none.jpg"};
-    assert_ok(uvk_db_write_failure(db, one, &missing, "failed", "no such file", &err), &err);
+    assert_ok(uvk_db_write_failure(db, one, &missing, "failed", "no such file", NULL, &err), &err);
     fill_the_rest(t->path, one);
     fill_the_rest(t->path, two);
     run_plain(t->path, "INSERT INTO word VALUES (1, 0, 0, 0, 3, 'cat', 'context')");

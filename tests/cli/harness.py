@@ -15,6 +15,7 @@ PROGRAM = os.environ.get("ULTRAVK", "ultravk")
 TOOLS = os.environ.get("ULTRAVK_TOOLS", "")
 # Compiling pipelines takes seconds with a software driver: once for all tests of a build, not once a test.
 CACHE = os.path.join(TOOLS or tempfile.gettempdir(), "test-cache")
+MOCK = os.environ.get("ULTRAVK_MOCK", "") # the folder of a Vulkan loader that fails, counts and plays other devices: support/mock_vulkan.c
 NO_DRIVER = {"VK_DRIVER_FILES": "/nonexistent", "VK_ICD_FILENAMES": "/nonexistent"}
 
 
@@ -144,6 +145,11 @@ class ProgramTest(unittest.TestCase):
         for words in [says] if isinstance(says, str) else says:
             self.assertIn(words, r.stderr)
         return r
+
+    def mock(self, *items):
+        """The environment in which the loader of support/mock_vulkan.c does as the items say."""
+        inherited = os.environ.get("LD_LIBRARY_PATH")
+        return {"LD_LIBRARY_PATH": MOCK + (":" + inherited if inherited else ""), "MOCK_VULKAN": ",".join(items)}
 
     def rows(self, database, sql, *values):
         connection = sqlite3.connect(self.path(database))

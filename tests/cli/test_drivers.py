@@ -1,0 +1,130 @@
+"""Drivers that fail, and devices that are lost: every Vulkan call fails once in turn, under a loader that can (support/mock_vulkan.c)."""
+import json
+import os
+import unittest
+
+from harness import ProgramTest, main, make_model, png
+
+OUT_OF_HOST_MEMORY, OUT_OF_DEVICE_MEMORY, INITIALIZATION_FAILED, DEVICE_LOST = -1, -2, -3, -4
+# Without these the program goes on, or another way.
+FORGIVEN = {"vkEnumerateInstanceExtensionProperties", "vkEnumerateDeviceExtensionProperties", "vkGetPipelineCacheData", "vkGetQueryPoolResults",
+            "vkCreatePipelineCache", "vkDeviceWaitIdle", "vkResetCommandBuffer"}
+
+
+class DriverTest(ProgramTest):
+    def setUp(self):
+        super().setUp()
+        make_model(self.path("model"))
+        for i in range(3):
+            self.write("photos/%d.png" % i, png(20 + i, 30))
+
+    def explain(self, *items, arguments=(), report="report.json"):
+        """What a run over the three photos came to, and what it asked of Vulkan."""
+        for name in ("r.db", "r.db-wal", "r.db-shm", report):
+            if os.path.exists(self.path(name)):
+                os.remove(self.path(name))
+        r = self.run_program("explain", "--model", "model", "photos", "--quiet", "--tokens", "1-3", "--db", "r.db", *arguments,
+                             env=self.mock(*items, "report=" + report))
+        with open(self.path(report)) as f:
+            seen = json.load(f)
+        self.assertEqual({kind: n for kind, n in seen["live"].items() if n}, {}, (items, "not destroyed"))
+        lines = [line for line in r.stderr.splitlines() if line]
+        self.assertTrue(all(line.startswith("ultravk: ") for line in lines), r.stderr)
+        return r, lines, seen
+
+    def inputs(self):
+        return self.rows("r.db", "SELECT status, error, device IS NOT NULL FROM run_input JOIN input ON input_id = input.id ORDER BY name")
+
+    def stored(self):
+        return self.rows("r.db", "SELECT name, target_idx, scores FROM map JOIN sequence ON sequence_id = sequence.id JOIN input ON input_id = input.id"
+                                 " ORDER BY name, target_idx")
+
+
+class FaultTable(DriverTest):
+    def fail_once(self, call, place, result, expected):
+        r, lines, _ = self.explain("fail=%s:%d:%d" % (call, place, result))
+        said = (call, place, r.returncode, r.stderr)
+        if r.returncode == 0: # gone around, or done again: nothing is missing, and nothing is said but that
+            self.assertEqual(len(lines), call not in FORGIVEN, said)
+            self.assertEqual(self.stored(), expected, said)
+        else:
+            self.assertNotIn(call, FORGIVEN, said)
+            self.assertIn(r.returncode, (1, 4), said)
+            self.assertEqual(len(lines), 1, said)
+        return r.returncode
+
+    def test_every_call_fails_once(self):
+        _, _, seen = self.explain()
+        expected = self.stored()
+        self.assertEqual(len(expected), 9)
+        calls = {call: n for call, n in seen["calls"].items() if n and not call.startswith(("vkDestroy", "vkFree"))}
+        self.assertGreaterEqual(len(calls), 27)
+        for call, n in calls.items():
+            result = OUT_OF_DEVICE_MEMORY if call == "vkAllocateMemory" else INITIALIZATION_FAILED if call == "vkCreateDevice" else OUT_OF_HOST_MEMORY
+            codes = [self.fail_once(call, place, result, expected) for place in sorted({1, n})]
+            if call == "vkCreateDevice":
+                self.assertEqual(codes, [4])
+            if n > 20 and call not in FORGIVEN: # the last of many is in the midst of the inputs, where there is a second try
+                self.assertEqual(codes[-1], 0, call)
+
+
+class Lost(DriverTest):
+    def submissions(self):
+        _, _, seen = self.explain()
+        return seen["calls"]["vkQueueSubmit"], self.stored()
+
+    def test_once(self):
+        n, expected = self.submissions()
+        for call, result in (("vkQueueSubmit", DEVICE_LOST), ("vkWaitForFences", DEVICE_LOST), ("vkQueueSubmit", OUT_OF_DEVICE_MEMORY)):
+            r, lines, seen = self.explain("fail=%s:%d:%d" % (call, n - 3, result))
+            self.assertEqual(r.returncode, 0, r.stderr)
+            self.assertEqual(len(lines), 1, lines)
+            self.assertIn("2.png", lines[0])
+            self.assertIn("once more", lines[0])
+            self.assertEqual(seen["calls"]["vkCreateDevice"], 2)
+            self.assertEqual(self.inputs(), [("done", None, 1)] * 3)
+            self.assertEqual(self.stored(), expected)
+
+    def test_half_the_budget(self):
+        n, expected = self.submissions()
+        _, _, seen = self.explain("fail=vkQueueSubmit:%d:%d" % (n - 3, DEVICE_LOST), arguments=("--memory", "4M"))
+        r, lines, seen = self.explain("fail=vkAllocateMemory:%d:%d" % (seen["calls"]["vkAllocateMemory"] // 2, OUT_OF_DEVICE_MEMORY), arguments=("--memory", "4M"))
+        self.assertEqual((r.returncode, len(lines)), (0, 1), r.stderr)
+        self.assertIn("device memory", lines[0])
+        self.assertEqual(self.stored(), expected)
+
+    def test_one_input_twice(self):
+        n, expected = self.submissions()
+        # The second photo loses the device; opened anew it is lost again before it has done the weights and that photo once more.
+        r, lines, seen = self.explain("fail=vkQueueSubmit:%d:%d" % (n // 3 * 2, DEVICE_LOST), "fail=vkQueueSubmit:%d:%d" % (n // 3 * 2 + n // 3 - 2, DEVICE_LOST))
+        self.assertEqual(r.returncode, 1, r.stderr)
+        self.assertEqual(seen["calls"]["vkCreateDevice"], 3)
+        failed = [i for i in self.inputs() if i[0] == "failed"]
+        self.assertEqual(len(failed), 1, self.inputs())
+        self.assertIn("the device was lost", failed[0][1])
+        self.assertEqual(failed[0][2], 1)
+        self.assertEqual(self.rows("r.db", "SELECT status FROM run"), [("failed",)])
+        self.assertEqual([row for row in self.stored()], [row for row in expected if row[0] in {name for name, _, _ in self.stored()}])
+        self.ok("explain", "--model", "model", "photos", "--quiet", "--tokens", "1-3", "--db", "r.db", "--resume")
+        self.assertEqual(self.stored(), expected)
+
+    def test_for_good(self):
+        n, _ = self.submissions()
+        r, lines, _ = self.explain("fail=vkQueueSubmit:%d:%d" % (n - 3, DEVICE_LOST), "fail=vkCreateDevice:2+:%d" % INITIALIZATION_FAILED)
+        self.assertEqual(r.returncode, 4, r.stderr)
+        self.assertEqual(len(lines), 2, lines)
+        self.assertEqual([i[0] for i in self.inputs()], ["done", "done", "failed"])
+        self.assertEqual(self.rows("r.db", "SELECT status FROM run"), [("failed",)])
+
+    def test_again_and_again(self):
+        for i in range(3, 8):
+            self.write("photos/%d.png" % i, png(20 + i, 30))
+        n, _ = self.submissions()
+        r, lines, seen = self.explain("fail=vkQueueSubmit:%d+:%d" % (n // 2, DEVICE_LOST))
+        self.assertEqual(r.returncode, 4, r.stderr)
+        done = sum(i[0] == "done" for i in self.inputs())
+        self.assertEqual([i[0] for i in self.inputs()], ["done"] * done + ["failed"] * 3) # three in a row, and no more is tried
+
+
+if __name__ == "__main__":
+    main()
