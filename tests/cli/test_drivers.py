@@ -3,7 +3,7 @@ import json
 import os
 import unittest
 
-from harness import ProgramTest, main, make_model, png
+from harness import ProgramTest, main, make_model, png, read_npy
 
 OUT_OF_HOST_MEMORY, OUT_OF_DEVICE_MEMORY, INITIALIZATION_FAILED, DEVICE_LOST = -1, -2, -3, -4
 # Without these the program goes on, or another way.
@@ -124,6 +124,25 @@ class Lost(DriverTest):
         self.assertEqual(r.returncode, 4, r.stderr)
         done = sum(i[0] == "done" for i in self.inputs())
         self.assertEqual([i[0] for i in self.inputs()], ["done"] * done + ["failed"] * 3) # three in a row, and no more is tried
+
+
+class TinyDevice(DriverTest):
+    def test_weights_and_allocations_are_cut(self):
+        """Matrices of 17 MB where a binding sees 16 MiB, a model of 107 MB where an allocation has 64 MiB."""
+        make_model(self.path("large"), "--width", 1024, "--mlp", 4200, "--heads", 16, "--dtype", "BF16")
+        arguments = ["explain", "--model", "large", "photos/0.png", "--tokens", "all", "--quiet", "--out"]
+        self.ok(*arguments, "plain.npy")
+        (targets, n), plain = read_npy(self.path("plain.npy"))
+        largest = max(abs(plain[k * n + j]) for k in range(targets) for j in range(n) if j != k)
+        for limits in ("tiny", "wide"):
+            self.ok(*arguments, limits + ".npy", env=self.mock("limits=" + limits))
+            rows = read_npy(self.path(limits + ".npy"))[1]
+            self.assertLess(max(abs(a - b) for a, b in zip(rows, plain)), 2e-5 * largest)
+
+    def test_it_looks_small(self):
+        device = json.loads(self.ok("devices", "--json", env=self.mock("limits=tiny")).stdout)[0]
+        self.assertEqual((device["max_storage_range"], device["max_allocation"], device["max_workgroups"], device["shared_memory"], device["subgroup_size"]),
+                         (16 << 20, 64 << 20, [65535] * 3, 16 << 10, 4))
 
 
 if __name__ == "__main__":

@@ -193,6 +193,12 @@ static void let_go(VkDeviceMemory memory)
     pthread_mutex_unlock(&lock);
 }
 
+static void refuse(const char *what)
+{
+    fprintf(stderr, "mock_vulkan: %s\n", what);
+    abort();
+}
+
 /* ---- Counting calls and objects ------------------------------------------------------------------------------------------------- */
 
 #define REAL(call) ((PFN_##call)real[call##_call])
@@ -301,6 +307,27 @@ static void spoil(uint32_t *code, size_t words)
             code[i + 4] = F_MIX;
 }
 
+/* Bytes of shared memory that a module declares: arrays of constant lengths, of words. */
+static uint64_t shared_bytes(const uint32_t *code, size_t words)
+{
+    enum { HEADER = 5, TYPE_INT = 21, TYPE_FLOAT = 22, TYPE_VECTOR = 23, TYPE_ARRAY = 28, TYPE_POINTER = 32, CONSTANT = 43, VARIABLE = 59, WORKGROUP = 4 };
+    uint64_t total = 0, *size = calloc(code[3], sizeof *size), *value = calloc(code[3], sizeof *value);
+    for (size_t i = HEADER; size && value && i < words && code[i] >> 16; i += code[i] >> 16)
+        switch (code[i] & 0xffff) {
+        case TYPE_INT:
+        case TYPE_FLOAT: size[code[i + 1]] = code[i + 2] / 8; break;
+        case TYPE_VECTOR: size[code[i + 1]] = size[code[i + 2]] * code[i + 3]; break;
+        case TYPE_ARRAY: size[code[i + 1]] = size[code[i + 2]] * value[code[i + 3]]; break;
+        case TYPE_POINTER: size[code[i + 1]] = size[code[i + 3]]; break;
+        case CONSTANT: value[code[i + 2]] = code[i + 3]; break;
+        case VARIABLE: total += code[i + 3] == WORKGROUP ? size[code[i + 1]] : 0; break;
+        default: break;
+        }
+    free(size);
+    free(value);
+    return total;
+}
+
 static VkResult VKAPI_CALL create_module(VkDevice device, const VkShaderModuleCreateInfo *info, const VkAllocationCallbacks *callbacks, VkShaderModule *out)
 {
     VkShaderModuleCreateInfo changed = *info;
@@ -310,6 +337,8 @@ static VkResult VKAPI_CALL create_module(VkDevice device, const VkShaderModuleCr
     memcpy(code, info->pCode, info->codeSize);
     if (called[vkCreateShaderModule_call] + 1 == wrong)
         spoil(code, info->codeSize / 4);
+    if (subgroup && shared_bytes(code, info->codeSize / 4) > tiny_shared)
+        refuse("more shared memory than the device has");
     changed.pCode = code;
     VkResult result = counted_vkCreateShaderModule(device, &changed, callbacks, out);
     free(code);
@@ -390,12 +419,6 @@ static void VKAPI_CALL get_memory(VkPhysicalDevice physical, VkPhysicalDeviceMem
     REAL(vkGetPhysicalDeviceMemoryProperties)(physical, out);
     for (uint32_t i = 0; i < out->memoryTypeCount && subgroup; i++)
         out->memoryTypes[i].propertyFlags &= ~(VkMemoryPropertyFlags)(VK_MEMORY_PROPERTY_HOST_CACHED_BIT | VK_MEMORY_PROPERTY_HOST_COHERENT_BIT);
-}
-
-static void refuse(const char *what)
-{
-    fprintf(stderr, "mock_vulkan: %s\n", what);
-    abort();
 }
 
 static void VKAPI_CALL dispatch(VkCommandBuffer commands, uint32_t x, uint32_t y, uint32_t z)
