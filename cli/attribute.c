@@ -88,7 +88,7 @@ static uvk_status open_all(job *j, pairs *file, source *s, uvk_error *err)
     if (status == UVK_OK && o->pairs && o->out)
         status = rows_file_check(o, pairs_count(file), err);
     if (status == UVK_OK)
-        status = job_open_device(j, err);
+        status = job_open_devices(j, err);
     return status == UVK_OK && o->db ? record_open(j, err) : status;
 }
 

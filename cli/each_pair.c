@@ -1,8 +1,8 @@
 #include "each_pair.h"
 
+#include "crew.h"
 #include "messages.h"
 #include "progress.h"
-#include "signals.h"
 #include "text.h"
 
 #include <errno.h>
@@ -10,41 +10,64 @@
 #include <stdlib.h>
 #include <string.h>
 
-static uvk_status run_pair(job *j, const pairs *file, const steps *s, void *user, double before, bool *stop)
+/* The lines of a file as a supply. */
+typedef struct reading {
+    pairs *file;
+    void *user;
+    double before; /* bytes of the file that were read when the last line began */
+    int place;     /* of the next line among all */
+} reading;
+
+static bool skip_to_shard(reading *from, const number_pair *shard)
 {
-    pair p = {.user = user};
-    char *id, *where = text_format("%s:%ld", file->path, file->line);
-    p.status = pairs_read(file, &p.text, &id, &p.err);
-    p.text.name = where;
-    explained r = {.path = file->path, .name = id ? id : text_utf8(text_base_name(where)), .from_pairs = true, .index = j->inputs++, .summary_logprob = NAN};
-    j->from = before / file->size;
+    do {
+        from->before = from->file->read;
+        if (!pairs_next(from->file))
+            return false;
+    } while (!in_shard(shard, from->place++));
+    return true;
+}
+
+static bool next_pair(job *j, explained *r, void **out, void *user)
+{
+    reading *from = user;
+    pairs *file = from->file;
+    if (!skip_to_shard(from, &j->o->shard))
+        return false;
+    pair *p = *out = text_alloc(1, sizeof *p);
+    char *id;
+    p->user = from->user;
+    p->where = text_format("%s:%ld", file->path, file->line);
+    p->status = pairs_read(file, &p->text, &id, &p->err);
+    p->text.name = p->where;
+    *r = (explained){.path = file->path, .name = id ? id : text_utf8(text_base_name(p->where)), .from_pairs = true, .index = job_owner(j)->inputs++, .summary_logprob = NAN};
+    j->inputs = job_owner(j)->inputs;
+    j->targets_done = job_owner(j)->targets_done;
+    j->from = from->before / file->size;
     j->to = file->read < file->size ? file->read / file->size : 1;
-    uvk_status status = process_input(j, &r, s, &p, stop);
-    source_free(&p.text);
-    free(where);
-    return status;
+    return true;
+}
+
+static void release_pair(void *of)
+{
+    pair *p = of;
+    source_free(&p->text);
+    free(p->where);
+    free(p);
 }
 
 uvk_status each_pair(job *j, pairs *file, const steps *s, void *user)
 {
-    uvk_status status = UVK_OK;
+    reading from = {.file = file, .user = user};
     uvk_error err;
-    bool stop = false;
-    double before = 0;
-    int place = 0;
     progress_start("targets", j->o->quiet);
-    for (; !stop && !interrupted() && pairs_next(file); before = file->read) {
-        if (!in_shard(&j->o->shard, place++))
-            continue;
-        uvk_status one = run_pair(j, file, s, user, before, &stop);
-        status = stop ? one : worse_status(status, one);
-    }
+    uvk_status status = crew_run(j, &(supply){next_pair, release_pair, &from}, s);
     progress_end();
-    if (interrupted())
-        return UVK_INTERRUPTED;
+    if (status == UVK_INTERRUPTED)
+        return status;
     if (ferror(file->stream) && uvk_fail(&err, UVK_BAD_INPUT, "%s: cannot be read (%s)", file->path, strerror(errno)))
         return complain(&err);
-    if (place == 0 && uvk_fail(&err, UVK_BAD_INPUT, "%s: holds no pairs (expected one JSON object a line)", file->path))
+    if (from.place == 0 && uvk_fail(&err, UVK_BAD_INPUT, "%s: holds no pairs (expected one JSON object a line)", file->path))
         return complain(&err);
     return status;
 }

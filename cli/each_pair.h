@@ -6,7 +6,7 @@
 #include "pairs.h"
 
 /* A line as it goes through the steps, their source: what is wrong with it is reported as of any other input. */
-typedef struct pair { source text; uvk_status status; uvk_error err; void *user; } pair;
+typedef struct pair { source text; char *where; uvk_status status; uvk_error err; void *user; } pair;
 
 /* All lines through their steps; the status that the batch ends with. */
 uvk_status each_pair(job *j, pairs *file, const steps *s, void *user);

@@ -1,6 +1,7 @@
 /* ultravk explain: what is cheap is checked first, then the device and the database are opened, then input by input. */
 #include "explain.h"
 
+#include "crew.h"
 #include "inputs.h"
 #include "messages.h"
 #include "pictures.h"
@@ -77,7 +78,7 @@ static uvk_status open_model(job *j, input_list *inputs, explain_targets *target
 
 static uvk_status open_rest(job *j, const explain_targets *targets, uvk_error *err)
 {
-    uvk_status status = job_open_device(j, err);
+    uvk_status status = job_open_devices(j, err);
     if (status == UVK_OK)
         status = plan_images(j, targets, err);
     if (status == UVK_OK && j->o->png)

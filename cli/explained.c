@@ -97,7 +97,7 @@ static uvk_status load_head(job *j, explained *r, uvk_error *err)
 
 uvk_status explained_run(job *j, explained *r, uvk_error *err)
 {
-    r->ran = true;
+    r->device = &j->device;
     uvk_status status = load_head(j, r, err);
     if (status == UVK_OK)
         status = job_plan(j, r->n, uvk_input_encoder_tokens(r->input), &r->targets, err);

@@ -38,7 +38,7 @@ typedef struct explained {
     double seconds_load, seconds_total;
     const char *status;         /* as run_input has it: done, failed, skipped */
     const char *error;          /* NULL when there is none */
-    bool ran;                   /* it came as far as the device */
+    const uvk_device_info *device; /* that it was computed on; NULL: it did not come to that */
     bool stopped;               /* what failed concerns the run and not this input */
 } explained;
 
@@ -67,7 +67,5 @@ typedef struct steps {
 /* One input through all its steps; releases r. *stop is set when going on makes no sense: the device is gone, a result cannot be
  * written, the user interrupts. What went wrong has been reported. */
 uvk_status process_input(job *j, explained *r, const steps *s, void *source, bool *stop);
-/* Each of the list in turn. Returns the worst status. */
-uvk_status process_inputs(job *j, const input_list *inputs, const steps *s, void *source);
 
 #endif

@@ -110,7 +110,7 @@ static uvk_status run(const options *o, uvk_model *model, uvk_error *err)
         return uvk_fail(err, UVK_BAD_INPUT, "%s: a vision model (generate takes language models)", o->model);
     uvk_status status = read_input(o, model, &input, err);
     if (status == UVK_OK)
-        status = open_device(o, o->memory, &context, err);
+        status = open_device(o->device, o->memory, &context, err);
     if (status == UVK_OK)
         status = uvk_session_create(context, model, &session, err);
     if (status == UVK_OK)

@@ -7,6 +7,7 @@
 #include "text.h"
 
 #include <stdlib.h>
+#include <string.h>
 #include <sys/stat.h>
 
 uvk_explain_params job_params(const job *j, const target_list *targets)
@@ -93,15 +94,15 @@ static bool is_interrupted(void *user)
     return interrupted();
 }
 
-uvk_status open_device(const options *o, uint64_t memory, uvk_context **out, uvk_error *err)
+uvk_status open_device(const char *device, uint64_t memory, uvk_context **out, uvk_error *err)
 {
-    uvk_context_params params = {.device = o->device, .memory = memory, .log = print_log, .interrupted = is_interrupted};
+    uvk_context_params params = {.device = device, .memory = memory, .log = print_log, .interrupted = is_interrupted};
     return uvk_context_create(&params, out, err);
 }
 
 static uvk_status open_with(job *j, uint64_t memory, uvk_error *err)
 {
-    uvk_status status = open_device(j->o, memory, &j->context, err);
+    uvk_status status = open_device(j->device_name, memory, &j->context, err);
     if (status != UVK_OK)
         return status;
     j->device = *uvk_context_device(j->context);
@@ -111,7 +112,49 @@ static uvk_status open_with(job *j, uint64_t memory, uvk_error *err)
 
 uvk_status job_open_device(job *j, uvk_error *err)
 {
+    j->device_name = j->o->device;
     return open_with(j, j->o->memory, err);
+}
+
+static int count_parts(const char *list)
+{
+    int n = 1;
+    for (; list && *list; list++)
+        n += *list == ',';
+    return n;
+}
+
+uvk_status job_open_devices(job *j, uvk_error *err)
+{
+    if (!j->o->device || !strchr(j->o->device, ','))
+        return job_open_device(j, err);
+    char *rest = j->device_list = text_copy(j->o->device);
+    j->helpers = text_alloc((size_t)count_parts(j->o->device), sizeof *j->helpers);
+    j->device_name = strsep(&rest, ",");
+    uvk_status status = open_with(j, j->o->memory, err);
+    while (rest && status == UVK_OK) {
+        job *helper = &j->helpers[j->n_helpers++];
+        *helper = (job){.o = j->o, .model = j->model, .owner = j, .device_name = strsep(&rest, ",")};
+        status = open_with(helper, j->o->memory, err);
+    }
+    return status;
+}
+
+void job_brief_helper(job *j, int i)
+{
+    job *helper = &j->helpers[i], own = *helper;
+    *helper = *j;
+    helper->helpers = NULL;
+    helper->n_helpers = 0;
+    helper->owner = j;
+    helper->device_name = own.device_name;
+    helper->context = own.context;
+    helper->session = own.session;
+    helper->device = own.device;
+    helper->memory = own.memory;
+    helper->planned = 0;
+    helper->gone = false;
+    helper->losses = 0;
 }
 
 void job_drop_device(job *j)
@@ -167,11 +210,20 @@ static void print_end(const job *j, uvk_status status)
     }
 }
 
+/* Whether that is the last that was heard of every device. */
+static bool all_lost(const job *j)
+{
+    bool lost = j->losses > 0;
+    for (int i = 0; i < j->n_helpers; i++)
+        lost = lost && j->helpers[i].losses > 0;
+    return lost;
+}
+
 uvk_status job_close(job *j, uvk_status status)
 {
     uvk_error err;
-    if (j->losses && status == UVK_FAILED)
-        status = UVK_NO_DEVICE; /* the last that was heard of it */
+    if (status == UVK_FAILED && all_lost(j))
+        status = UVK_NO_DEVICE;
     print_end(j, status);
     if (rows_file_finish(j, &err) != UVK_OK)
         status = complain(&err);
@@ -180,7 +232,11 @@ uvk_status job_close(job *j, uvk_status status)
     rows_file_free(&j->rows);
     free(j->prompt);
     uvk_projection_free(&j->projection);
+    for (int i = 0; i < j->n_helpers; i++)
+        job_drop_device(&j->helpers[i]);
     job_drop_device(j);
+    free(j->helpers);
+    free(j->device_list);
     uvk_model_free(j->model);
     return status;
 }

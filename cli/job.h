@@ -16,6 +16,12 @@ typedef struct job {
     uvk_model *model;
     const uvk_model_info *info;
     const uvk_tokenizer *tokenizer; /* the model's; NULL: a vision model, or a folder without one */
+    struct job *helpers;        /* of the other devices: each has a device of its own and everything else of this job; owned */
+    int n_helpers;
+    struct job *owner;          /* of a helper: the job whose database, files and counts its results go to. NULL: this one's own */
+    char *device_list;          /* --device, cut up; owned */
+    const char *device_name;    /* its part of that */
+    bool gone;                  /* the device is lost for good */
     uvk_context *context;       /* NULL, as the session: the device failed and is opened anew for the next input */
     uvk_session *session;
     uvk_device_info device;     /* the last that was opened */
@@ -45,6 +51,12 @@ uvk_status job_check_flags(const options *o, uvk_error *err);
 /* Loads the model and holds layer, blocks and scalar against it. */
 uvk_status job_load(job *j, uvk_error *err);
 uvk_status job_open_device(job *j, uvk_error *err);
+/* The same for each part of a --device that has commas: the first for j, the others for helpers. */
+uvk_status job_open_devices(job *j, uvk_error *err);
+/* Helper i learns what j knows by now. */
+void job_brief_helper(job *j, int i);
+/* Itself, or of a helper the job that it helps. */
+static inline job *job_owner(job *j) { return j->owner ? j->owner : j; }
 /* After a call that left err->device: what is on the device goes, since nothing there can be relied on. */
 void job_drop_device(job *j);
 /* A device that was dropped is opened anew, with half the budget it had or, where the model does not fit that, all of it. */
@@ -55,6 +67,6 @@ uvk_status job_plan(job *j, int tokens, int encoder_tokens, const target_list *t
 uvk_status job_close(job *j, uvk_status status);
 
 /* A device for verbs that need no job: --device, a budget, notes and Ctrl-C. */
-uvk_status open_device(const options *o, uint64_t memory, uvk_context **out, uvk_error *err);
+uvk_status open_device(const char *device, uint64_t memory, uvk_context **out, uvk_error *err);
 
 #endif

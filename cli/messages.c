@@ -20,8 +20,10 @@ static void print_line(const char *kind, const char *format, va_list args)
     char text[sizeof line.message];
     vsnprintf(text, sizeof text, format, args);
     uvk_fail(&line, UVK_OK, "%s", text);
+    flockfile(stderr); /* jobs on several devices have one terminal */
     progress_hide();
     fprintf(stderr, "ultravk: %s%s\n", kind, line.message);
+    funlockfile(stderr);
 }
 
 void note(const char *format, ...)
@@ -44,8 +46,10 @@ void warn(const char *format, ...)
 
 uvk_status complain(const uvk_error *err)
 {
+    flockfile(stderr);
     progress_hide();
     fprintf(stderr, "ultravk: %s\n", err->message);
+    funlockfile(stderr);
     return err->status;
 }
 

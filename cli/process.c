@@ -1,5 +1,5 @@
 /* One input: computed, then delivered; what goes wrong is reported and the batch goes on where that makes sense. */
-#include "explained.h"
+#include "crew.h"
 
 #include "messages.h"
 #include "progress.h"
@@ -7,7 +7,6 @@
 #include "signals.h"
 #include "text.h"
 
-#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -46,16 +45,16 @@ static uvk_status try_to_compute(job *j, explained *r, const steps *s, void *sou
     uvk_status status = job_need_device(j, err);
     if (status == UVK_OK)
         status = s->compute(j, r, source, err);
-    if (status != UVK_OK && err->device) {
-        r->ran = true;
+    if (status == UVK_OK || err->device)
+        r->device = &j->device;
+    if (status != UVK_OK && err->device)
         job_drop_device(j);
-    }
     return status;
 }
 
 /* Twice where the device failed: on one opened anew, with half the budget, the input may well go through, and so may those behind it.
- * *lost: it cannot be opened any more, or fails input after input. */
-static uvk_status compute(job *j, explained *r, const steps *s, void *source, bool *lost, uvk_error *err)
+ * It is gone when it cannot be opened any more, or fails input after input. */
+static uvk_status compute(job *j, explained *r, const steps *s, void *source, uvk_error *err)
 {
     const explained blank = *r;
     uvk_status status = try_to_compute(j, r, s, source, err);
@@ -66,66 +65,51 @@ static uvk_status compute(job *j, explained *r, const steps *s, void *source, bo
         status = try_to_compute(j, r, s, source, err);
     }
     j->losses = status == UVK_NO_DEVICE ? j->losses + 1 : status == UVK_OK ? 0 : j->losses;
-    *lost = status == UVK_NO_DEVICE && (!err->device || j->losses == LOSSES);
-    if (status == UVK_NO_DEVICE && !*lost)
+    j->gone = status == UVK_NO_DEVICE && (!err->device || j->losses == LOSSES);
+    if (status == UVK_NO_DEVICE && !j->gone)
         err->status = status = UVK_FAILED;
     return status;
 }
 
-static uvk_status run_steps(job *j, explained *r, const steps *s, void *source, bool *stop)
+/* What was computed reaches the database, files and standard output, or what went wrong the database and the user. */
+static uvk_status settle(job *j, explained *r, const steps *s, uvk_status status, double started, bool *stop, uvk_error *err)
 {
-    uvk_error err;
-    double started = seconds_now();
-    bool lost;
-    uvk_status status = name_input(j, r, compute(j, r, s, source, &lost, &err), &err);
-    *stop = lost || status == UVK_INTERRUPTED || interrupted();
-    if (status == UVK_INTERRUPTED)
-        return status;
     if (r->stopped) {
         *stop = true;
-        return complain(&err);
+        return complain(err);
     }
     if (status == UVK_USAGE && (j->inputs > 1 || r->from_pairs))
-        err.status = UVK_BAD_INPUT; /* flags that other inputs of the batch go with */
+        err->status = UVK_BAD_INPUT; /* flags that other inputs of the batch go with */
     if (status != UVK_OK)
-        status = report_failure(j, r, &err);
+        status = report_failure(j, r, err);
     bool deliver = status == UVK_OK && strcmp(r->status, "done") == 0;
     r->seconds_total = seconds_now() - started;
-    if (deliver && s->deliver(j, r, &err) != UVK_OK) {
+    if (deliver && s->deliver(j, r, err) != UVK_OK) {
         *stop = true;
-        return complain(&err);
+        return complain(err);
     }
     r->seconds_total = seconds_now() - started;
-    if (j->o->json && s->show(j, r, &err) != UVK_OK) {
+    if (j->o->json && s->show(j, r, err) != UVK_OK) {
         *stop = true;
-        return complain(&err);
+        return complain(err);
     }
     return status;
 }
 
 uvk_status process_input(job *j, explained *r, const steps *s, void *source, bool *stop)
 {
+    uvk_error err;
+    job *owner = job_owner(j);
+    double started = seconds_now();
     r->status = "done";
-    uvk_status status = run_steps(j, r, s, source, stop);
-    j->targets_done += r->targets.count;
-    j->inputs_done += status == UVK_OK;
+    uvk_status status = name_input(j, r, compute(j, r, s, source, &err), &err);
+    *stop = j->gone || status == UVK_INTERRUPTED || interrupted();
+    crew_lock();
+    if (status != UVK_INTERRUPTED)
+        status = settle(owner, r, s, status, started, stop, &err);
+    owner->targets_done += r->targets.count;
+    owner->inputs_done += status == UVK_OK;
+    crew_unlock();
     explained_free(r);
     return status;
-}
-
-uvk_status process_inputs(job *j, const input_list *inputs, const steps *s, void *source)
-{
-    uvk_status status = inputs->bad ? UVK_BAD_INPUT : UVK_OK;
-    bool stop = false;
-    j->inputs = inputs->count;
-    progress_start("targets", j->o->quiet);
-    for (int i = 0; i < inputs->count && !stop && !interrupted(); i++) {
-        explained r = {.path = inputs->paths[i], .name = text_utf8(text_base_name(inputs->paths[i])), .index = i, .summary_logprob = NAN};
-        j->from = (double)i / inputs->count;
-        j->to = (double)(i + 1) / inputs->count;
-        uvk_status one = process_input(j, &r, s, source, &stop);
-        status = stop ? one : worse_status(status, one);
-    }
-    progress_end();
-    return interrupted() ? UVK_INTERRUPTED : status;
 }

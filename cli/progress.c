@@ -11,7 +11,7 @@ enum { BAR = 24 };
 static struct {
     bool active, drawn;
     const char *unit;
-    double started, last;
+    double started, last, done;
 } progress;
 
 double seconds_now(void)
@@ -27,7 +27,7 @@ void progress_start(const char *unit, bool quiet)
     progress.active = !quiet && isatty(STDERR_FILENO) && terminal && strcmp(terminal, "dumb") != 0;
     progress.unit = unit;
     progress.started = seconds_now();
-    progress.last = 0;
+    progress.last = progress.done = 0;
 }
 
 static void print_remaining(double seconds)
@@ -39,11 +39,14 @@ static void print_remaining(double seconds)
         fprintf(stderr, "%ld:%02ld left", left / 60, left % 60);
 }
 
-void progress_update(double done, long units, const char *name)
+static void draw(double done, long units, const char *name)
 {
     double now = seconds_now(), passed = now - progress.started + 1e-9;
     if (!progress.active || (now - progress.last < 0.1 && done < 1))
         return;
+    if (done < progress.done) /* another device is further */
+        done = progress.done;
+    progress.done = done;
     int filled = (int)(BAR * done);
     fprintf(stderr, "\r[%.*s%*s] %3d%%  ", filled, "========================", BAR - filled, "", (int)(100 * done));
     if (done > 0) {
@@ -53,6 +56,13 @@ void progress_update(double done, long units, const char *name)
     fprintf(stderr, "  %.40s\033[K", name);
     progress.last = now;
     progress.drawn = true;
+}
+
+void progress_update(double done, long units, const char *name)
+{
+    flockfile(stderr); /* jobs on several devices share the bar */
+    draw(done, units, name);
+    funlockfile(stderr);
 }
 
 void progress_hide(void)

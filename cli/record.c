@@ -1,5 +1,6 @@
 #include "record.h"
 
+#include "crew.h"
 #include "evaluate_show.h"
 #include "hash.h"
 #include "messages.h"
@@ -167,9 +168,23 @@ static char *text_params(const job *j, const explained *r)
     return printed(json);
 }
 
+/* Of all devices of the run. */
+static char *joined(const job *j, bool drivers)
+{
+    char *all = text_copy(drivers ? j->device.driver : j->device.name);
+    for (int i = 0; i < j->n_helpers; i++) {
+        const uvk_device_info *other = &j->helpers[i].device;
+        char *longer = text_format("%s + %s", all, drivers ? other->driver : other->name);
+        free(all);
+        all = longer;
+    }
+    return all;
+}
+
 static uvk_status start_run(job *j, uvk_error *err)
 {
     const options *o = j->o;
+    char *devices = joined(j, false), *drivers = joined(j, true);
     char *params = run_params(j);
     char *label = o->label ? text_utf8(o->label) : NULL;
     uvk_db_run run = {
@@ -177,9 +192,11 @@ static uvk_status start_run(job *j, uvk_error *err)
         .layer = j->layer, .first_block = j->first_block,
         .scalar = scalar_names[o->scalar], .product_order = order_names[o->order], .normalize = normalize_names[j->normalize],
         .own_token = own_token_names[j->own], .precision = "f32", .params = params, .command = o->command,
-        .device = j->device.name, .driver = j->device.driver, .version = uvk_version(), .seed = o->seed,
+        .device = devices, .driver = drivers, .version = uvk_version(), .seed = o->seed,
     };
     uvk_status status = uvk_db_start_run(j->db, &run, o->resume, &j->run_id, err);
+    free(devices);
+    free(drivers);
     free(label);
     free(params);
     return status;
@@ -219,7 +236,9 @@ uvk_status record_is_done(job *j, explained *r, bool *done, uvk_error *err)
     *done = false;
     if (!j->o->resume || !find_hash(r, sha256))
         return UVK_OK;
+    crew_lock();
     uvk_status status = uvk_db_input_done(j->db, j->run_id, sha256, r->name, done, err);
+    crew_unlock();
     r->stopped = status != UVK_OK;
     if (status == UVK_OK && *done) {
         note("%s: done before, skipped", r->from_pairs ? r->name : r->path);
@@ -282,7 +301,9 @@ uvk_status record_find_rows(job *j, explained *r, uvk_error *err)
         .scalar = scalar_names[o->scalar], .product_order = order_names[o->order], .normalize = normalize_names[j->normalize], .precision = "f32",
         .weights = j->projection.weights ? j->projection.sha256 : NULL,
     };
+    crew_lock();
     uvk_status status = uvk_db_find_rows(j->db, &key, r->targets.tokens, r->targets.count, r->n, r->rows, &r->rows_run, err);
+    crew_unlock();
     r->stopped = status != UVK_OK;
     if (r->rows_run)
         note("%s: the rows of run %lld are used again", r->path, (long long)r->rows_run);
@@ -302,7 +323,7 @@ uvk_status record_result(job *j, const explained *r, uvk_error *err)
                      .words = sequence.words, .n_words = sequence.n_words},
         .maps = maps, .n_maps = maps ? r->targets.count : 0, .tcs = j->evaluation ? NULL : r->tcs, .tcs_share = r->share,
         .metrics = r->metrics, .n_metrics = r->n_metrics, .top = j->o->top,
-        .stats = {.device = j->device.name, .seconds_forward = r->cost.seconds_forward, .seconds_backward = r->cost.seconds_backward,
+        .stats = {.device = r->device->name, .seconds_forward = r->cost.seconds_forward, .seconds_backward = r->cost.seconds_backward,
                   .gflop = r->cost.gflop, .peak_bytes = (int64_t)r->cost.peak},
     };
     const segmented *g = r->segments;
@@ -329,7 +350,7 @@ uvk_status record_failure(job *j, const explained *r, uvk_error *err)
     uvk_db_input input = input_of(j, r, path, NULL);
     if (find_hash(r, sha256))
         input.sha256 = sha256;
-    uvk_status status = uvk_db_write_failure(j->db, j->run_id, &input, r->status, reason, r->ran ? j->device.name : NULL, err);
+    uvk_status status = uvk_db_write_failure(j->db, j->run_id, &input, r->status, reason, r->device ? r->device->name : NULL, err);
     free(reason);
     free(path);
     return status;

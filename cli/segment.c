@@ -1,6 +1,7 @@
 /* ultravk segment: flags, then the model, then image by image; at the end what all images came to. */
 #include "segmented.h"
 
+#include "crew.h"
 #include "folder.h"
 #include "inputs.h"
 #include "messages.h"
@@ -35,7 +36,7 @@ static uvk_status open_model(job *j, input_list *inputs, segment_settings *setti
 static uvk_status open_rest(job *j, const input_list *inputs, const segment_settings *settings, uvk_error *err)
 {
     target_list all = segment_targets(j->info);
-    uvk_status status = job_open_device(j, err);
+    uvk_status status = job_open_devices(j, err);
     if (status == UVK_OK && j->o->db)
         status = record_open_database(j, err);
     if (status == UVK_OK && j->o->layer < 0)

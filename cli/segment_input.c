@@ -1,6 +1,7 @@
 /* One image of segment: its rows, from the database where they are; clusters; scores; then files, database and stdout. */
 #include "segmented.h"
 
+#include "crew.h"
 #include "pictures.h"
 #include "record.h"
 #include "text.h"
@@ -160,8 +161,10 @@ static uvk_status compute(job *j, explained *r, void *source, uvk_error *err)
         status = segment(j, r, g, err);
     if (status)
         return status;
+    crew_lock();
     for (int m = 0; m < g->n_methods; m++)
         uvk_pool_match(&settings->pooled[m], &g->match[m]);
+    crew_unlock();
     describe(j, r, g);
     add_scores(r, g);
     return UVK_OK;

@@ -112,6 +112,7 @@ void show_add_text(cJSON *json, const char *key, const char *text)
 
 cJSON *show_describe(const job *j, const explained *r)
 {
+    const uvk_device_info *device = r->device ? r->device : &j->device;
     cJSON *json = cJSON_CreateObject();
     show_add_text(json, "path", r->path);
     cJSON_AddStringToObject(json, "status", r->status);
@@ -127,8 +128,8 @@ cJSON *show_describe(const job *j, const explained *r)
     cJSON_AddNumberToObject(json, "gflop", r->cost.gflop);
     cJSON_AddNumberToObject(json, "peak_bytes", (double)r->cost.peak);
     cJSON_AddNumberToObject(json, "chunk", r->cost.chunk);
-    show_add_text(json, "device", j->device.name);
-    show_add_text(json, "driver", j->device.driver);
+    show_add_text(json, "device", device->name);
+    show_add_text(json, "driver", device->driver);
     if (j->db)
         cJSON_AddNumberToObject(json, "run", (double)j->run_id);
     else

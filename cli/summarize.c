@@ -1,4 +1,5 @@
 /* ultravk summarize: texts whose summaries the model writes. */
+#include "crew.h"
 #include "inputs.h"
 #include "messages.h"
 #include "progress.h"
@@ -108,7 +109,7 @@ static uvk_status open_all(job *j, input_list *inputs, uvk_error *err)
         return UVK_OK;
     status = rows_file_check(j->o, inputs->count, err);
     if (status == UVK_OK)
-        status = job_open_device(j, err);
+        status = job_open_devices(j, err);
     return status == UVK_OK && j->o->db ? record_open(j, err) : status;
 }
 

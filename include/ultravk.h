@@ -14,8 +14,9 @@
  *
  * Threads
  *   Nothing here is bound to a thread. One object may be used by one thread at a time; different objects are independent,
- *   except that a uvk_session uses its context and its model: those three count as one object. Functions that read an
- *   immutable object (uvk_model_info and all others marked "safe") may run at the same time.
+ *   except that a uvk_session uses its context: those two count as one object. A model does not change once it is loaded: sessions
+ *   on several devices, and inputs, may use one at the same time. Functions that read an immutable object (uvk_model_info and all
+ *   others marked "safe") may run at the same time.
  *
  * Sources
  *   Method: ULTra, arXiv 2411.12589. The rollout it builds on: arXiv 2012.09838 and 2103.15679.

@@ -8,6 +8,7 @@
 
 /* volk keeps instance-level functions in globals; they are the loader's and serve every instance. */
 static pthread_mutex_t volk_lock = PTHREAD_MUTEX_INITIALIZER;
+static bool loaded;
 
 static const char no_device_hint[] = "install your GPU's Vulkan driver, or mesa-vulkan-drivers to run on the CPU";
 
@@ -48,7 +49,9 @@ static uvk_status create_locked(VkInstance *out, uvk_error *err)
         return uvk_fail(err, UVK_NO_DEVICE, "no Vulkan driver on this machine; %s", no_device_hint);
     if (result != VK_SUCCESS)
         return uvk_fail_vulkan(err, result, "vkCreateInstance");
-    volkLoadInstanceOnly(*out);
+    if (!loaded) /* other threads may be using them */
+        volkLoadInstanceOnly(*out);
+    loaded = true;
     return UVK_OK;
 }
 
