@@ -6,13 +6,16 @@ import json
 import os
 import pty
 import re
+import shutil
 import subprocess
 import sys
+import unittest
 
 from harness import NO_DRIVER, PROGRAM, ProgramTest, contents, main, make_model, png
 from text_model import make_text_model
 
-README = os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "..", "README.md")
+REPOSITORY = os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "..")
+README = os.path.join(REPOSITORY, "README.md")
 HOSTILE = "=cmd|' /C calc'!A1 \"a\",b\t\x1b[31m\x1b]0;title\x07 <script>alert(1)</script> \u202eevil\u2066 \u00e4\U0001f600"
 TEXT = HOSTILE + "\nThe cat sat.\r\n"
 
@@ -111,6 +114,23 @@ class Shards(ProgramTest):
         again = self.ok("merge", "all.db", "shard1.db", "shard2.db", env=NO_DRIVER)
         self.assertIn("0 new runs, 0 inputs taken over, 2 known", again.stderr)
         self.assertEqual(self.ok("explain", "--model", "model", "texts/0.txt", "--shard", "2/2", "--db", "none.db").stderr.count("no inputs"), 1)
+
+    @unittest.skipUnless(shutil.which("parallel"), "GNU parallel is not installed")
+    def test_the_example_with_gnu_parallel(self):
+        """The commands of docs/many-machines.md, as they stand there."""
+        with open(os.path.join(REPOSITORY, "docs", "many-machines.md")) as f:
+            part = f.read().split("## GNU parallel")[1].split("## ")[0]
+        commands = [line.strip() for line in part.splitlines() if line.startswith("    ")]
+        self.assertEqual([c.split()[0] for c in commands], ["parallel", "ultravk"])
+        make_model(self.path("vit"))
+        for i in range(6):
+            self.write("photos/%d.png" % i, png(20 + i, 30))
+        environment = {**self.environment(None), "PATH": os.path.dirname(PROGRAM) + ":" + os.environ["PATH"], "HOME": self.folder}
+        for command in commands:
+            subprocess.run(["sh", "-c", command], cwd=self.folder, env=environment, check=True, capture_output=True)
+        self.ok("explain", "--model", "vit", "photos", "--db", "whole.db", "--quiet")
+        self.assertEqual(self.answers("all.db"), self.answers("whole.db"))
+        self.assertEqual(self.rows("all.db", "SELECT count(*) FROM run"), [(1,)])
 
     def test_usage(self):
         for shard in ("0/2", "3/2", "1", "a/b", "1/0", "-1/2"):

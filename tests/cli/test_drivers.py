@@ -18,12 +18,12 @@ class DriverTest(ProgramTest):
         for i in range(3):
             self.write("photos/%d.png" % i, png(20 + i, 30))
 
-    def explain(self, *items, arguments=(), report="report.json"):
-        """What a run over the three photos came to, and what it asked of Vulkan."""
+    def explain(self, *items, arguments=(), inputs="photos", report="report.json"):
+        """What a run over the photos came to, and what it asked of Vulkan."""
         for name in ("r.db", "r.db-wal", "r.db-shm", report):
             if os.path.exists(self.path(name)):
                 os.remove(self.path(name))
-        r = self.run_program("explain", "--model", "model", "photos", "--quiet", "--tokens", "1-3", "--db", "r.db", *arguments,
+        r = self.run_program("explain", "--model", "model", inputs, "--quiet", "--tokens", "1-3", "--db", "r.db", *arguments,
                              env=self.mock(*items, "report=" + report))
         with open(self.path(report)) as f:
             seen = json.load(f)
@@ -42,7 +42,7 @@ class DriverTest(ProgramTest):
 
 class FaultTable(DriverTest):
     def fail_once(self, call, place, result, expected):
-        r, lines, _ = self.explain("fail=%s:%d:%d" % (call, place, result))
+        r, lines, _ = self.explain("fail=%s:%d:%d" % (call, place, result), inputs="photos/0.png")
         said = (call, place, r.returncode, r.stderr)
         if r.returncode == 0: # gone around, or done again: nothing is missing, and nothing is said but that
             self.assertEqual(len(lines), call not in FORGIVEN, said)
@@ -54,9 +54,9 @@ class FaultTable(DriverTest):
         return r.returncode
 
     def test_every_call_fails_once(self):
-        _, _, seen = self.explain()
+        _, _, seen = self.explain(inputs="photos/0.png")
         expected = self.stored()
-        self.assertEqual(len(expected), 9)
+        self.assertEqual(len(expected), 3)
         calls = {call: n for call, n in seen["calls"].items() if n and not call.startswith(("vkDestroy", "vkFree"))}
         self.assertGreaterEqual(len(calls), 27)
         for call, n in calls.items():
