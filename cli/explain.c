@@ -7,6 +7,7 @@
 #include "pictures.h"
 #include "record.h"
 #include "signals.h"
+#include "whole_image.h"
 
 static uvk_status check_flags(const options *o, uvk_error *err)
 {
@@ -42,7 +43,7 @@ static uvk_status read_targets(const job *j, explain_targets *targets, uvk_error
     targets->shorten = j->table;
     if (o->pixel.given || o->at_word >= 0)
         return UVK_OK;
-    uvk_status status = targets_parse(o->tokens ? o->tokens : text ? "all" : "patches", j->info, text ? j->info->context : j->info->tokens, &targets->fixed, err);
+    uvk_status status = targets_parse(o->tokens ? o->tokens : text ? "all" : whole_image_tokens(j), j->info, text ? j->info->context : j->info->tokens, &targets->fixed, err);
     if (text)
         targets_free(&targets->fixed);
     else if (status == UVK_OK && targets->shorten)
@@ -53,7 +54,7 @@ static uvk_status read_targets(const job *j, explain_targets *targets, uvk_error
 /* An image's plan is known before the first is opened. */
 static uvk_status plan_images(job *j, const explain_targets *targets, uvk_error *err)
 {
-    int32_t any = j->info->special;
+    int32_t any = j->info->special; /* a patch, as --at-pixel will name one */
     target_list one = {.tokens = &any, .count = 1};
     return j->info->modality == UVK_VISION ? job_plan(j, j->info->tokens, 0, targets->fixed.count ? &targets->fixed : &one, err) : UVK_OK;
 }

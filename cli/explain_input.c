@@ -6,6 +6,7 @@
 #include "record.h"
 #include "show.h"
 #include "text.h"
+#include "whole_image.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -85,7 +86,9 @@ static uvk_status compute(job *j, explained *r, void *source, uvk_error *err)
     r->wants_logits = j->o->dump_hidden && j->info->modality == UVK_TEXT;
     if (status == UVK_OK)
         status = choose_targets(j, r, source, err);
-    return status == UVK_OK ? explained_run(j, r, err) : status;
+    if (status == UVK_OK)
+        status = explained_run(j, r, err);
+    return status == UVK_OK ? whole_image_measure(j, r, err) : status;
 }
 
 /* The database comes after the pictures, so that "done" there means that all of it is done. */

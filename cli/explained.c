@@ -76,7 +76,7 @@ static uvk_status load_head(job *j, explained *r, uvk_error *err)
     params.encoder_tokens = uvk_input_encoder_tokens(r->input);
     uvk_error reason;
     uvk_plan plan;
-    if (j->o->scalar == UVK_LOGPROB) {
+    if (j->o->scalar == UVK_LOGPROB && j->info->modality == UVK_TEXT) {
         uvk_status status = uvk_session_use_logits(j->session, err);
         r->has_logits = status == UVK_OK;
         return status;

@@ -34,6 +34,8 @@ typedef struct explained {
     struct segmented *segments; /* of segment */
     int64_t rows_run;           /* where the rows were found: the run that stored them; 0: they were computed */
     double summary_logprob;     /* NAN: unknown */
+    int32_t label;              /* of a whole image: the class explained, and its log p; or the similarity with a text */
+    double said;
     uvk_cost cost;
     double seconds_load, seconds_total;
     const char *status;         /* as run_input has it: done, failed, skipped */

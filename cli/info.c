@@ -82,6 +82,10 @@ static void print_vision(const uvk_model_info *m)
 {
     printf("%-12s %d, %d of them special\n", "tokens", m->tokens, m->special);
     printf("%-12s %d x %d patches of %d pixels\n%-12s %d x %d pixels\n", "grid", m->grid_rows, m->grid_cols, m->patch, "image", m->image_height, m->image_width);
+    if (m->classes)
+        printf("%-12s %d, with --scalar logprob\n", "classes", m->classes);
+    if (m->embedding)
+        printf("%-12s a text tower, with --similar-to\n", "texts");
 }
 
 static void print_text(const uvk_model_info *m)
@@ -145,7 +149,7 @@ static void print_json(const uvk_model_info *m, const forecast *f)
         {"layers", m->layers}, {"encoder_layers", m->encoder_layers}, {"heads", m->heads}, {"width", m->width}, {"head_dim", m->head_dim}, {"mlp_width", m->mlp_width}, {"tokens", m->tokens},
         {"special", m->special}, {"kv_heads", m->kv_heads}, {"vocabulary", m->vocabulary}, {"context", m->context},
         {"sliding_window", m->sliding_window}, {"grid_rows", m->grid_rows}, {"grid_cols", m->grid_cols}, {"patch", m->patch}, {"image_height", m->image_height},
-        {"image_width", m->image_width}, {"parameters", (double)m->parameters}, {"unused_count", m->n_unused},
+        {"image_width", m->image_width}, {"classes", m->classes}, {"embedding", m->embedding}, {"parameters", (double)m->parameters}, {"unused_count", m->n_unused},
     };
     for (size_t i = 0; i < sizeof numbers / sizeof *numbers; i++)
         cJSON_AddNumberToObject(json, numbers[i].key, numbers[i].value);

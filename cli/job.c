@@ -5,6 +5,7 @@
 #include "record.h"
 #include "signals.h"
 #include "text.h"
+#include "whole_image.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -15,7 +16,7 @@ uvk_explain_params job_params(const job *j, const target_list *targets)
     return (uvk_explain_params){
         .layer = j->layer, .first_block = j->first_block, .scalar = (uvk_scalar)j->o->scalar, .order = (uvk_order)j->o->order,
         .normalize = j->normalize, .targets = targets->tokens, .n_targets = targets->count,
-        .weights = j->projection.weights,
+        .weights = j->projection.weights, .label = j->label < 0 ? NULL : &j->label, .text = j->text,
     };
 }
 
@@ -40,12 +41,12 @@ static uvk_status check_layers(const job *j, uvk_error *err)
         return uvk_fail(err, UVK_USAGE, "--first-block %d: layer %d has blocks 1 to %d below it", j->first_block, j->layer, j->layer - 1);
     if (j->o->scalar == UVK_LEARNED && j->layer != j->projection.layer)
         return uvk_fail(err, UVK_USAGE, "--layer %d: %s was learned at layer %d", j->layer, j->o->weights, j->projection.layer);
-    if (j->o->scalar != UVK_LOGPROB)
+    if (j->o->scalar != UVK_LOGPROB && j->o->scalar != UVK_SIMILARITY)
         return UVK_OK;
-    if (j->info->modality != UVK_TEXT || !j->info->causal)
+    if (j->info->modality == UVK_TEXT && !j->info->causal)
         return uvk_fail(err, UVK_USAGE, "--scalar logprob: %s is no language model (expected sum or energy)", j->info->name);
     if (j->layer != top)
-        return uvk_fail(err, UVK_USAGE, "--scalar logprob explains layer %d of this model, its output, alone (found --layer %d)", top, j->layer);
+        return uvk_fail(err, UVK_USAGE, "--scalar %s explains layer %d of this model, its output, alone (found --layer %d)", scalar_names[j->o->scalar], top, j->layer);
     return UVK_OK;
 }
 
@@ -73,10 +74,11 @@ uvk_status job_load(job *j, uvk_error *err)
     j->layer = o->layer > 0 ? o->layer : j->info->layers + 1;
     j->first_block = o->first_block ? o->first_block : 1;
     j->own = o->own_token >= 0 ? (uvk_own_token)o->own_token : text ? UVK_OWN_ZERO : UVK_OWN_MAX;
-    j->normalize = o->scalar == UVK_LOGPROB ? UVK_NO_NORM : (uvk_normalize)o->normalize; /* it has no c */
+    j->normalize = o->scalar == UVK_LOGPROB || o->scalar == UVK_SIMILARITY ? UVK_NO_NORM : (uvk_normalize)o->normalize; /* they have no c */
     j->tokenizer = j->model->tokenizer;
-    status = load_weights(j, err);
-    return status ? status : check_layers(j, err);
+    if ((status = load_weights(j, err)) || (status = whole_image_check(j, err)))
+        return status;
+    return check_layers(j, err);
 }
 
 static void print_log(void *user, uvk_log_level level, const char *line)
@@ -107,7 +109,9 @@ static uvk_status open_with(job *j, uint64_t memory, uvk_error *err)
         return status;
     j->device = *uvk_context_device(j->context);
     j->memory = uvk_context_budget(j->context);
-    return uvk_session_create(j->context, j->model, &j->session, err);
+    if (!j->owner && !j->text) /* before the model's own weights need the room */
+        status = whole_image_open(j, err);
+    return status ? status : uvk_session_create(j->context, j->model, &j->session, err);
 }
 
 uvk_status job_open_device(job *j, uvk_error *err)
@@ -232,6 +236,7 @@ uvk_status job_close(job *j, uvk_status status)
     rows_file_free(&j->rows);
     free(j->prompt);
     uvk_projection_free(&j->projection);
+    free(j->text);
     for (int i = 0; i < j->n_helpers; i++)
         job_drop_device(&j->helpers[i]);
     job_drop_device(j);

@@ -35,6 +35,8 @@ typedef struct job {
     uvk_normalize normalize;
     bool reuse_rows;            /* rows that an earlier run stored are used again */
     uvk_projection projection;  /* of --weights */
+    int32_t label;              /* the class of --class; -1: the likeliest of each image */
+    float *text;                /* the embedding of --similar-to, owned */
     bool table;                 /* nothing is written anywhere: a short table is printed */
     rows_file rows;
     int planned;                /* tokens of the largest sequence whose plan was printed */

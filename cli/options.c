@@ -13,7 +13,7 @@ enum {
     MODELS = INFO | ROWS | GENERATE | TOKENIZE /* what reads a model folder */
 };
 
-const char *const scalar_names[] = {"sum", "energy", "logprob", "learned", NULL};
+const char *const scalar_names[] = {"sum", "energy", "logprob", "learned", "similarity", NULL};
 const char *const order_names[] = {"rollout", "formula", NULL};
 const char *const normalize_names[] = {"norm", "none", NULL};
 const char *const own_token_names[] = {"max", "keep", "zero", NULL};
@@ -48,6 +48,8 @@ const verb verbs[] = {
      "  ultravk explain --model vit-base-patch16-224 photos/ --db results.db --png maps/\n"
      "  ultravk explain --model vit-base-patch16-224 photo.jpg --at-pixel 320,200 --layer 7 --png maps/\n"
      "  ultravk explain --model vit-base-patch16-224 @list.txt --db results.db --resume\n"
+     "  ultravk explain --model vit-base-patch16-224 photo.jpg --scalar logprob --tokens cls --class tabby\n"
+     "  ultravk explain --model clip-vit-base-patch32 photo.jpg --scalar similarity --similar-to 'a photo of a cat'\n"
      "  ultravk explain --model gpt2 article.txt --at-word 12\n",
      EXPLAIN, 1, -1, "no INPUT given (a photo, a text, a folder, a pattern or @list.txt)", verb_explain},
     {"segment", "--model DIR IMAGE...", "cut images into segments: patches that have the same explanation",
@@ -177,7 +179,10 @@ const flag flags[] = {
      "residual stream to explain: 2 enters block 2, blocks + 1 leaves the last", 2, 100000},
     {"first-block", FLAG_INTEGER, ROWS, 0, FIELD(first_block), "B", NULL, "1", "first block of the product", 1, 100000},
     {"scalar", FLAG_CHOICE, RUNS, 0, FIELD(scalar), NULL, scalar_names, "sum",
-     "what is differentiated: the token's sum, its length, the log probability of the next token, or the projection that --weights holds", 0, 0},
+     "what is differentiated: the token's sum, its length, the log probability of the next token or of an image's class, the projection that\n"
+     "--weights holds, or the image's similarity with a text", 0, 0},
+    {"class", FLAG_TEXT, EXPLAIN, 0, FIELD(class_name), "N|LABEL", NULL, "the likeliest", "of --scalar logprob and an image classifier: the class", 0, 0},
+    {"similar-to", FLAG_TEXT, EXPLAIN, 0, FIELD(similar_to), "TEXT", NULL, NULL, "of --scalar similarity and a whole CLIP or SigLIP model: the text", 0, 0},
     {"weights", FLAG_TEXT, EXPLAIN | SEGMENT, 0, FIELD(weights), "W.safetensors", NULL, NULL, "of --scalar learned: what ultravk refine wrote", 0, 0},
     {"order", FLAG_CHOICE, ROWS, 0, FIELD(order), NULL, order_names, "rollout", "order of the product over blocks", 0, 0},
     {"normalize", FLAG_CHOICE, ROWS, 0, FIELD(normalize), NULL, normalize_names, "norm",

@@ -13,7 +13,7 @@ typedef struct options {
     bool help, version, json, quiet, resume, list;
     int document;                /* of document_names; -1: none was asked for */
     const char *model, *db, *device, *tokens, *label, *out, *png, *dump_hidden, *named, *prompt, *context, *summary, *pairs, *baselines, *masks,
-        *weights, *clusters, *ignore, *classes, *out_dir, *init, *dir;
+        *weights, *clusters, *ignore, *classes, *out_dir, *init, *dir, *class_name, *similar_to;
     uint64_t memory;
     int64_t seed, run;
     int layer, first_block, top, max_new, truncate, sample, inputs; /* 0: default; layer -1: auto; top and sample -1: all */

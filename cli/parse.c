@@ -332,6 +332,8 @@ uvk_status options_parse(int argc, char **argv, options *out, uvk_error *err)
         else
             out->arguments[out->n_arguments++] = argv[i];
     }
+    if (out->similar_to && out->scalar == UVK_SUM)
+        out->scalar = UVK_SIMILARITY; /* what else */
     if (status == UVK_OK && !out->help && !out->version)
         status = check_complete(out, given, err);
     free(given);

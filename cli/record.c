@@ -6,6 +6,7 @@
 #include "messages.h"
 #include "segmented.h"
 #include "text.h"
+#include "whole_image.h"
 
 #include <cjson/cJSON.h>
 #include <math.h>
@@ -110,6 +111,7 @@ static char *run_params(const job *j)
     if (!explain && !segment)
         cJSON_AddStringToObject(json, "at", at_names[o->at]);
     add_pair(json, "at_pixel", &o->pixel);
+    add_number(json, "class", j->label, j->label >= 0);
     add_number(json, "at_word", o->at_word, o->at_word >= 0);
     if (j->evaluation)
         cJSON_AddItemToObject(json, "evaluation", evaluate_params(j));
@@ -123,11 +125,12 @@ static char *run_params(const job *j)
     cJSON_AddStringToObject(json, "precision", "f32");
     add_text(json, "prompt", j->prompt);
     cJSON_AddStringToObject(json, "scalar", scalar_names[o->scalar]);
+    add_text(json, "similar_to", o->similar_to);
     add_pair(json, "span", &o->span);
     if (j->info->modality == UVK_TEXT)
         add_text_files(json, j);
     if (listed)
-        cJSON_AddStringToObject(json, "tokens", o->tokens ? o->tokens : j->info->modality == UVK_TEXT ? "all" : "patches");
+        cJSON_AddStringToObject(json, "tokens", o->tokens ? o->tokens : j->info->modality == UVK_TEXT ? "all" : whole_image_tokens(j));
     cJSON_AddNumberToObject(json, "top", o->top);
     add_number(json, "truncate", o->truncate, o->truncate > 0);
     if (j->projection.weights)

@@ -2,6 +2,7 @@
 
 #include "messages.h"
 #include "text.h"
+#include "whole_image.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -93,6 +94,7 @@ uvk_status show_table(const job *j, const explained *r, uvk_error *err)
 {
     bool vision = j->info->modality == UVK_VISION;
     printf("%s  layer %d of %s, %s, %s\n", r->path, j->layer, j->info->name, scalar_names[j->o->scalar], order_names[j->o->order]);
+    whole_image_print(j, r);
     printf("%-13s   top sources: token %sscore\n", "target", vision ? "(row,column) " : "\"text\" ");
     for (int k = 0; k < r->targets.count; k++)
         print_map(j, r, k, show_count(j, r->n));
@@ -149,5 +151,7 @@ uvk_status show_line(cJSON *json, uvk_error *err)
 
 uvk_status show_json(const job *j, const explained *r, uvk_error *err)
 {
-    return show_line(show_describe(j, r), err);
+    cJSON *json = show_describe(j, r);
+    whole_image_describe(j, r, json);
+    return show_line(json, err);
 }

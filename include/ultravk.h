@@ -129,6 +129,9 @@ typedef struct uvk_model_info {
     int tokens;             /* n for one input */
     int special;            /* tokens before the first patch */
     int grid_rows, grid_cols, patch, image_height, image_width;
+    int classes;            /* that its classifier tells apart; 0: it has none */
+    const char *const *labels; /* [classes] what they are called, UTF-8; NULL, or a NULL among them: no name is known */
+    int embedding;          /* of a whole CLIP or SigLIP model: numbers by which an image is compared with a text; 0: not compared */
     /* Text; 0 for vision. */
     int vocabulary;         /* ids 0..vocabulary-1 */
     int context;            /* most tokens in one sequence */
@@ -247,8 +250,10 @@ UVK_API uvk_status uvk_words(const char *text, size_t length, uvk_word **out, in
 
 /* METHOD section 1: f = sum_k z_ik / c; f = |z_i| / c; f = log p(y | ...) at position i, for language models at layer L+1 only,
  * without c: y is the next token of the sequence, at its last position the likeliest one; f = w_i . z_i / c for patches of a vision
- * model, with weights that were learned. */
-typedef enum uvk_scalar { UVK_SUM, UVK_ENERGY, UVK_LOGPROB, UVK_LEARNED } uvk_scalar;
+ * model, with weights that were learned.
+ * Of vision models at layer L+1, without c: UVK_LOGPROB is log p of a class of the image, UVK_SIMILARITY the cosine of the image and a text.
+ * f is then the same for all targets; they are tokens that this head reads: CLS, in models that pool their patches those. */
+typedef enum uvk_scalar { UVK_SUM, UVK_ENERGY, UVK_LOGPROB, UVK_LEARNED, UVK_SIMILARITY } uvk_scalar;
 typedef enum uvk_order { UVK_ROLLOUT, UVK_FORMULA } uvk_order;       /* e_i C(l-1)...C(1), e_i C(1)...C(l-1) */
 typedef enum uvk_normalize { UVK_NORM, UVK_NO_NORM } uvk_normalize;  /* c = |z_i|, held constant; c = 1 */
 typedef enum uvk_own_token { UVK_OWN_MAX, UVK_OWN_KEEP, UVK_OWN_ZERO } uvk_own_token;
@@ -263,6 +268,8 @@ typedef struct uvk_explain_params {
     const int32_t *targets; /* token indices into the whole sequence, 0 is CLS */
     int n_targets;
     const float *weights;   /* of UVK_LEARNED: [patches, width]; a special token as target is refused */
+    const int32_t *label;   /* of UVK_LOGPROB on an image: the class; NULL: the likeliest */
+    const float *text;      /* of UVK_SIMILARITY: what uvk_text_embedding made */
     void (*progress)(void *user, int targets_done, int targets); /* NULL: none */
     void *user;
 } uvk_explain_params;
@@ -298,6 +305,14 @@ UVK_API uvk_status uvk_explain_plan(const uvk_session *session, int tokens, cons
 /* Runs the model forward over input. Its activations stay on the device until the next uvk_forward or uvk_generate. An input
  * that was loaded for another model: UVK_USAGE. */
 UVK_API uvk_status uvk_forward(uvk_session *session, const uvk_input *input, uvk_error *err);
+/* Vision models with a classifier: class logits of the last forward's image into out[classes], as transformers pools and norms before
+ * them. A model without a classifier: UVK_BAD_INPUT. */
+UVK_API uvk_status uvk_class_logits(uvk_session *session, double *out, uvk_error *err);
+/* Whole CLIP and SigLIP models: a text as a vector of length 1 into out[embedding]. The text goes through the model's text tower, which
+ * is on the device meanwhile only. No tower, no tokenizer, a text longer than its context: UVK_BAD_INPUT. */
+UVK_API uvk_status uvk_text_embedding(uvk_context *ctx, const uvk_model *model, const char *text, size_t length, float *out, uvk_error *err);
+/* The cosine of the last forward's image and that text. */
+UVK_API uvk_status uvk_similarity(uvk_session *session, const float *text, double *out, uvk_error *err);
 /* Copies z(l), l in 1..L+1, of the last forward into out[n*d]; of an encoder-decoder, of the decoder's tokens. */
 UVK_API uvk_status uvk_hidden(uvk_session *session, int layer, float *out, uvk_error *err);
 /* Uploads the output head now rather than when logits are first wanted, so that plans count it. A model without one:

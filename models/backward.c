@@ -27,10 +27,10 @@ static uint32_t first_of_reach(uint32_t tokens, uint32_t token, uint32_t reach)
 }
 
 /* The reach of every level from top down to the decoder's input, or the only side's; tokens are that side's. */
-static void list_reaches(const uvk_arch *a, uint32_t tokens, int top, uint32_t *reaches)
+static void list_reaches(const uvk_chunk *c, const uvk_arch *a, uint32_t tokens, uint32_t *reaches)
 {
-    uint32_t reach = 1;
-    for (int level = top; level >= a->encoder_layers; level--) {
+    uint32_t reach = c->whole ? tokens : 1;
+    for (int level = c->top; level >= a->encoder_layers; level--) {
         reaches[level] = reach;
         if (level > a->encoder_layers) {
             uvk_attention_shape shape = uvk_arch_attention(a, level, (uvk_extent){tokens, 0});
@@ -101,7 +101,7 @@ uvk_status uvk_chunk_declare(uvk_chunk *c, const uvk_session *s, uvk_extent exte
     c->encoder_tokens = extent.encoder;
     if (!(c->levels = calloc((size_t)top + 1, sizeof *c->levels)))
         return uvk_fail_memory(err, ((size_t)top + 1) * sizeof *c->levels, "a chunk of targets");
-    list_reaches(a, own, top, reaches);
+    list_reaches(c, a, own, reaches);
     return declare_tensors(c, a, rows_of_reach(a, own, last - extent.encoder, reaches[deepest]), deepest > a->encoder_layers ? deepest - 1 : deepest, err);
 }
 
@@ -121,7 +121,7 @@ static uvk_status place_windows(uvk_chunk *c, uvk_session *s, const uint32_t *to
         status = uvk_upload(s->ctx, &c->encoder_first, 0, targets, first, err);
     for (uint32_t t = 0; t < targets; t++)
         last = tokens[t] - encoder > last ? tokens[t] - encoder : last;
-    list_reaches(a, own, c->top, reaches);
+    list_reaches(c, a, own, reaches);
     for (int level = c->top; level >= a->encoder_layers && c->levels[level].first.rows && status == UVK_OK; level--) {
         for (uint32_t t = 0; t < targets; t++)
             first[t] = encoder + first_of_reach(own, tokens[t] - encoder, reaches[level]);
@@ -140,7 +140,7 @@ uvk_status uvk_chunk_begin(uvk_chunk *c, uvk_session *s, const uint32_t *tokens,
     uvk_status status;
     if ((status = uvk_upload(s->ctx, &c->own, 0, targets, tokens, err)) || (status = place_windows(c, s, tokens, targets, err)))
         return status;
-    return uvk_upload(s->ctx, &c->g[0], 0, targets, seeds, err); /* [targets, 1, d]: only the target's own row can differ from zero */
+    return uvk_upload(s->ctx, &c->g[0], 0, (uint64_t)targets * c->levels[c->top].rows, seeds, err); /* one row each, where only the target's own can differ from zero */
 }
 
 /* ---- The descent -------------------------------------------------------------------------------------------------------------- */

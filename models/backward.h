@@ -18,6 +18,7 @@ typedef struct uvk_chunk {
     uvk_pool *pool;
     int top;                      /* the level that the targets stand on: layer - 1 */
     uint32_t capacity, targets;   /* targets that fit, and that are in it now */
+    bool whole;                   /* the scalar is of all tokens at the top level, and not of each target's own; set before it is declared */
     uvk_tensor own;               /* [capacity, 1] the targets themselves */
     uvk_level *levels;            /* [top + 1] */
     uvk_tensor g[2];              /* gradient of the residual stream, [targets, rows of the level, d]; g[current] is the live one */
@@ -39,7 +40,8 @@ typedef struct uvk_chunk {
 uvk_status uvk_chunk_declare(uvk_chunk *chunk, const uvk_session *s, uvk_extent extent, uint32_t last, int top, int bottom, uint32_t capacity, uvk_error *err);
 void uvk_chunk_free(uvk_chunk *chunk); /* all but the pool */
 
-/* Starts a chunk: seeds[targets, d] is the gradient of each target's scalar with respect to its own row of the stream. */
+/* Starts a chunk: seeds[targets, d] is the gradient of each target's scalar with respect to its own row of the stream; of a whole one,
+ * seeds[targets, n, d] with respect to all of it. */
 uvk_status uvk_chunk_begin(uvk_chunk *chunk, uvk_session *s, const uint32_t *tokens, uint32_t targets, const float *seeds, uvk_error *err);
 
 /* In a decoder beside an encoder, from the block's output to that of its attention over the encoder; and, once uvk_attention_columns has

@@ -154,6 +154,27 @@ static uvk_status read_vision(const cJSON *config, const char *file, const uvk_f
     return UVK_OK;
 }
 
+/* As many classes as labels; the library's default is two. */
+static uvk_status read_classes(const cJSON *config, const char *file, uvk_arch *a, uvk_error *err)
+{
+    const cJSON *labels = cJSON_GetObjectItemCaseSensitive(config, "id2label");
+    int named = cJSON_IsObject(labels) ? cJSON_GetArraySize(labels) : 0;
+    return read_size(config, file, "num_labels", named ? named : 2, LARGEST_DIM, &a->classes, err);
+}
+
+/* What a whole image or text is turned into. config is the whole model's, section this tower's part of it. */
+static uvk_status read_heads(const cJSON *config, const cJSON *section, const char *file, const uvk_family *f, uvk_arch *a, uvk_error *err)
+{
+    const cJSON *of = f->keys.projection && cJSON_HasObjectItem(config, f->keys.projection) ? config : section;
+    uvk_status status = f->modality == UVK_VISION ? read_classes(config, file, a, err) : UVK_OK;
+    int64_t padding = f->padded ? 1 : -1;
+    a->pooling = f->pooling;
+    if (status == UVK_OK && f->padded)
+        status = uvk_json_int(section, "pad_token_id", file, 0, a->vocabulary - 1, &padding, err);
+    a->padding = (int32_t)padding;
+    return status ? status : read_size(of, file, f->keys.projection, f->defaults.projection ? f->defaults.projection : a->width, LARGEST_DIM, &a->projection, err);
+}
+
 /* Which blocks slide, by the list of transformers 5. */
 static uvk_status read_layer_types(const cJSON *types, const char *file, uvk_arch *a, uvk_error *err)
 {
@@ -327,7 +348,7 @@ uvk_attention_shape uvk_arch_cross_attention(const uvk_arch *a, uvk_extent exten
     return shape;
 }
 
-/* The family of the model that config describes, and the part of config that describes it. */
+/* The family of the model that config describes, unless it is given, and the part of config that describes it. */
 static uvk_status find_family(const cJSON *config, const char *file, const uvk_family **family, const cJSON **section, uvk_error *err)
 {
     const char *model_type = NULL;
@@ -340,7 +361,7 @@ static uvk_status find_family(const cJSON *config, const char *file, const uvk_f
         return uvk_fail(err, UVK_BAD_INPUT, "%s: no model_type (expected one of: %s)%s", file, supported, uvk_other_config(config));
     if (cJSON_HasObjectItem(config, "quantization_config"))
         return uvk_fail(err, UVK_BAD_INPUT, "%s: a quantized checkpoint (found quantization_config, expected F32, F16 or BF16 weights); take the one it was made from", file);
-    if (!(*family = uvk_family_find(model_type)))
+    if (!*family && !(*family = uvk_family_find(model_type)))
         return uvk_fail(err, UVK_BAD_INPUT, "%s: model_type %.100s is not supported (supported: %s)%s", file, model_type, supported, uvk_other_family(model_type));
     *section = (*family)->section ? cJSON_GetObjectItemCaseSensitive(config, (*family)->section) : config;
     return cJSON_IsObject(*section) ? UVK_OK : uvk_fail(err, UVK_BAD_INPUT, "%s: no %s (a %s model needs it)", file, (*family)->section, model_type);
@@ -358,6 +379,8 @@ uvk_status uvk_arch_load(const char *dir, uvk_arch *out, const uvk_family **fami
         return status;
     if ((status = find_family(config, file, family, &section, err)) == UVK_OK)
         status = read_arch(section, file, *family, out, err);
+    if (status == UVK_OK)
+        status = read_heads(config, section, file, *family, out, err);
     cJSON_Delete(config);
     return status;
 }

@@ -9,6 +9,9 @@
 
 enum { UVK_MAX_LAYERS = 1024 };
 
+/* What of the last layer a vision model's classifier reads: CLS, the mean of the patches, or the one beside the other. */
+typedef enum uvk_pooling { UVK_POOL_FIRST, UVK_POOL_PATCHES, UVK_POOL_BOTH } uvk_pooling;
+
 /* The shape of one model, from its config.json. */
 typedef struct uvk_arch {
     const char *family;
@@ -30,6 +33,10 @@ typedef struct uvk_arch {
     int image_height, image_width, patch, channels;
     int special, registers;         /* tokens before the first patch, and how many of them, the last ones, have no position */
     int trained_rows, trained_cols; /* the grid that the position embeddings were made for */
+    int classes;                    /* of the classifier, where there is one */
+    uvk_pooling pooling;
+    int projection;                 /* numbers in the embedding of an image or of a text, in a model that compares them */
+    int32_t padding;                /* what a text tower's texts are filled up with; -1: they are not */
     /* text */
     int vocabulary, context, segments;
     bool tied;                      /* the token embedding is the output head as well */
@@ -74,7 +81,8 @@ typedef enum uvk_dim {
     UVK_DIM_KEY,        /* kv_heads * head_dim */
     UVK_DIM_QKV,        /* QUERY + 2 KEY */
     UVK_DIM_HEAD, UVK_DIM_VOCABULARY, UVK_DIM_CONTEXT, /* with the rows before the first position */
-    UVK_DIM_BUCKETS, UVK_DIM_HEADS
+    UVK_DIM_BUCKETS, UVK_DIM_HEADS,
+    UVK_DIM_CLASSES, UVK_DIM_POOLED, UVK_DIM_PROJECTION
 } uvk_dim;
 
 /* The tensors of a block, and those outside. */
@@ -98,7 +106,13 @@ typedef enum uvk_slot {
     UVK_ENCODER_POSITIONS, UVK_ENCODER_EMBEDDING_NORM_WEIGHT, UVK_ENCODER_EMBEDDING_NORM_BIAS, UVK_ENCODER_RELATIVE_BIAS,
     UVK_ENCODER_NORM_WEIGHT, UVK_ENCODER_NORM_BIAS, /* between the encoder's last block and the decoder */
     UVK_HEAD_BIAS,
-    UVK_FINAL_NORM_WEIGHT, UVK_FINAL_NORM_BIAS, UVK_HEAD_WEIGHT, /* of language models: an explanation stops before them, logits do not */
+    UVK_FINAL_NORM_WEIGHT, UVK_FINAL_NORM_BIAS, UVK_HEAD_WEIGHT, /* an explanation stops before them, logits do not */
+    /* Of a whole image: the classifier, DeiT's second one, which reads the distillation token, and the projection to where images and texts
+     * are compared; of a text tower, the text's. */
+    UVK_CLASSIFIER_WEIGHT, UVK_CLASSIFIER_BIAS, UVK_DISTILLED_WEIGHT, UVK_DISTILLED_BIAS, UVK_PROJECTION_WEIGHT, UVK_PROJECTION_BIAS,
+    /* SigLIP's embedding of an image: a learned query attends to the patches; an MLP follows. */
+    UVK_POOL_QUERY, UVK_POOL_QKV_WEIGHT, UVK_POOL_QKV_BIAS, UVK_POOL_OUT_WEIGHT, UVK_POOL_OUT_BIAS, UVK_POOL_NORM_WEIGHT, UVK_POOL_NORM_BIAS,
+    UVK_POOL_UP_WEIGHT, UVK_POOL_UP_BIAS, UVK_POOL_DOWN_WEIGHT, UVK_POOL_DOWN_BIAS,
     UVK_SLOTS
 } uvk_slot;
 
@@ -138,6 +152,7 @@ typedef struct uvk_family {
         const char *vocabulary, *context, *segments, *tied, *scale_attention, *scale_by_block;
         const char *encoder_layers, *encoder_heads, *encoder_mlp, *scale_embedding; /* of encoder-decoders; heads and MLP must be the decoder's */
         const char *relative_buckets, *relative_reach, *scale_logits;
+        const char *projection;     /* of the whole model or, where that has no such key, of this tower */
     } keys;
     struct {
         int layers, heads, kv_heads, width, head_dim, mlp; /* kv_heads 0: heads; head_dim 0: width / heads; mlp 0: 4 width */
@@ -150,6 +165,7 @@ typedef struct uvk_family {
         bool tied;
         int encoder_layers, decoder_start, relative_buckets, relative_reach;
         int window;                 /* of sliding_window */
+        int projection;             /* 0: the width */
     } defaults;
     uvk_norm_kind norm;
     bool gated, head_norm, causal, rotary, post_norm, unscaled; /* unscaled: scores are not divided by sqrt(head_dim) */
@@ -159,15 +175,19 @@ typedef struct uvk_family {
     int special;                    /* tokens before the first patch, without registers */
     bool any_size;                  /* takes images of whatever size the preprocessor makes */
     uvk_interpolation interpolation;
+    uvk_pooling pooling;
+    bool pools_unnormed;            /* no norm stands before the classifier */
     const uvk_tensor_name *tensors; /* [UVK_SLOTS] */
     const uvk_tensor_name *gated_tensors; /* [UVK_SLOTS] those that are others where config.json says that the MLP is gated; may be NULL */
     const uvk_tensor_name *encoder_tensors, *gated_encoder_tensors; /* [UVK_BLOCK_SLOTS] of the encoder's blocks */
+    const struct uvk_family *text_tower; /* of a whole model, what its texts go through; NULL: there is none */
+    bool padded;                    /* a text tower that was trained on texts filled up to its context */
 } uvk_family;
 
 /* The family of that model_type, or NULL. */
 const uvk_family *uvk_family_find(const char *model_type);
 
-/* Reads and checks dir/config.json. */
+/* Reads and checks dir/config.json; *family NULL is the one that its model_type names, else that tower of a whole model. */
 uvk_status uvk_arch_load(const char *dir, uvk_arch *out, const uvk_family **family, uvk_error *err);
 /* Makes a vision model take images of another size than it was trained for. UVK_USAGE when that has no patch or too many. */
 uvk_status uvk_arch_resize(uvk_arch *a, int height, int width, uvk_error *err);

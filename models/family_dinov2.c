@@ -30,6 +30,10 @@ static const uvk_tensor_name tensors[UVK_SLOTS] = {
     [UVK_POSITIONS] = {.name = "embeddings.position_embeddings", .shape = {UVK_DIM_ONE, UVK_DIM_POSITIONS, UVK_DIM_WIDTH}},
     [UVK_PATCH_WEIGHT] = {.name = "embeddings.patch_embeddings.projection.weight", .shape = {UVK_DIM_WIDTH, UVK_DIM_CHANNELS, UVK_DIM_PATCH, UVK_DIM_PATCH}},
     [UVK_PATCH_BIAS] = {.name = "embeddings.patch_embeddings.projection.bias", .shape = {UVK_DIM_WIDTH}},
+    [UVK_FINAL_NORM_WEIGHT] = {.name = "layernorm.weight", .shape = {UVK_DIM_WIDTH}, .presence = UVK_IF_THERE},
+    [UVK_FINAL_NORM_BIAS] = {.name = "layernorm.bias", .shape = {UVK_DIM_WIDTH}, .presence = UVK_IF_THERE},
+    [UVK_CLASSIFIER_WEIGHT] = {.name = "classifier.weight", .shape = {UVK_DIM_CLASSES, UVK_DIM_POOLED}, .presence = UVK_IF_THERE, .unprefixed = true},
+    [UVK_CLASSIFIER_BIAS] = {.name = "classifier.bias", .shape = {UVK_DIM_CLASSES}, .presence = UVK_IF_THERE, .unprefixed = true},
 };
 
 /* SwiGLU: gate and up are the halves of one matrix. */
@@ -51,11 +55,11 @@ static const uvk_tensor_name gated_tensors[UVK_SLOTS] = {
 
 const uvk_family uvk_family_dinov2 = {
     .model_type = "dinov2", .modality = UVK_VISION, .prefixes = dinov2_prefixes, .keys = {KEYS}, .defaults = {DEFAULTS, .patch = 14},
-    .special = 1, .any_size = true, .interpolation = UVK_BICUBIC_PLAIN, .tensors = tensors, .gated_tensors = gated_tensors,
+    .special = 1, .any_size = true, .interpolation = UVK_BICUBIC_PLAIN, .pooling = UVK_POOL_BOTH, .tensors = tensors, .gated_tensors = gated_tensors,
 };
 
 const uvk_family uvk_family_dinov2_with_registers = {
     .model_type = "dinov2_with_registers", .modality = UVK_VISION, .prefixes = registers_prefixes, .keys = {KEYS, .registers = "num_register_tokens"},
-    .defaults = {DEFAULTS, .patch = 16, .registers = 4}, .special = 1, .any_size = true, .interpolation = UVK_BICUBIC_ANTIALIAS,
+    .defaults = {DEFAULTS, .patch = 16, .registers = 4}, .special = 1, .any_size = true, .interpolation = UVK_BICUBIC_ANTIALIAS, .pooling = UVK_POOL_BOTH,
     .tensors = tensors, .gated_tensors = gated_tensors,
 };

@@ -26,11 +26,18 @@ static const char *const deit_prefixes[] = {"", "deit.", NULL};
     [UVK_CLS] = {.name = "embeddings.cls_token", .shape = {UVK_DIM_ONE, UVK_DIM_ONE, UVK_DIM_WIDTH}}, \
     [UVK_POSITIONS] = {.name = "embeddings.position_embeddings", .shape = {UVK_DIM_ONE, UVK_DIM_POSITIONS, UVK_DIM_WIDTH}}, \
     [UVK_PATCH_WEIGHT] = {.name = "embeddings.patch_embeddings.projection.weight", .shape = {UVK_DIM_WIDTH, UVK_DIM_CHANNELS, UVK_DIM_PATCH, UVK_DIM_PATCH}}, \
-    [UVK_PATCH_BIAS] = {.name = "embeddings.patch_embeddings.projection.bias", .shape = {UVK_DIM_WIDTH}}
+    [UVK_PATCH_BIAS] = {.name = "embeddings.patch_embeddings.projection.bias", .shape = {UVK_DIM_WIDTH}}, \
+    [UVK_FINAL_NORM_WEIGHT] = {.name = "layernorm.weight", .shape = {UVK_DIM_WIDTH}, .presence = UVK_IF_THERE}, \
+    [UVK_FINAL_NORM_BIAS] = {.name = "layernorm.bias", .shape = {UVK_DIM_WIDTH}, .presence = UVK_IF_THERE}, \
+    [UVK_CLASSIFIER_WEIGHT] = {.name = "classifier.weight", .old_name = "cls_classifier.weight", .shape = {UVK_DIM_CLASSES, UVK_DIM_POOLED}, .presence = UVK_IF_THERE, \
+                               .unprefixed = true}, \
+    [UVK_CLASSIFIER_BIAS] = {.name = "classifier.bias", .old_name = "cls_classifier.bias", .shape = {UVK_DIM_CLASSES}, .presence = UVK_IF_THERE, .unprefixed = true}
 
 static const uvk_tensor_name vit_tensors[UVK_SLOTS] = {TENSORS};
 static const uvk_tensor_name deit_tensors[UVK_SLOTS] = {
     TENSORS,
+    [UVK_DISTILLED_WEIGHT] = {.name = "distillation_classifier.weight", .shape = {UVK_DIM_CLASSES, UVK_DIM_POOLED}, .presence = UVK_IF_THERE, .unprefixed = true},
+    [UVK_DISTILLED_BIAS] = {.name = "distillation_classifier.bias", .shape = {UVK_DIM_CLASSES}, .presence = UVK_IF_THERE, .unprefixed = true},
     [UVK_DISTILLATION] = {.name = "embeddings.distillation_token", .shape = {UVK_DIM_ONE, UVK_DIM_ONE, UVK_DIM_WIDTH}},
 };
 

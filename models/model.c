@@ -1,5 +1,7 @@
 #include "model.h"
 #include "hash.h"
+#include "image_head.h"
+#include "class_names.h"
 #include "stop_ids.h"
 
 #include <stdio.h>
@@ -27,6 +29,9 @@ static uint64_t resolve(const uvk_arch *a, uvk_dim dim)
     case UVK_DIM_CONTEXT: return (uint64_t)a->context + (uint64_t)a->position_offset;
     case UVK_DIM_BUCKETS: return (uint64_t)a->relative_buckets;
     case UVK_DIM_HEADS: return (uint64_t)a->heads;
+    case UVK_DIM_CLASSES: return (uint64_t)a->classes;
+    case UVK_DIM_POOLED: return (uint64_t)a->width * (a->pooling == UVK_POOL_BOTH ? 2 : 1);
+    case UVK_DIM_PROJECTION: return (uint64_t)a->projection;
     default: return 1;
     }
 }
@@ -237,6 +242,9 @@ static void fill_info(uvk_model *m)
     m->info.patch = a->patch;
     m->info.image_height = a->image_height;
     m->info.image_width = a->image_width;
+    m->info.classes = a->modality == UVK_VISION ? uvk_image_head_size(m, UVK_CLASS_LOGITS) : 0;
+    m->info.labels = (const char *const *)m->labels;
+    m->info.embedding = m->family->text_tower ? uvk_image_head_size(m, UVK_EMBEDDING) : 0;
 }
 
 static uvk_status hash_model(uvk_model *m, uvk_error *err)
@@ -272,6 +280,8 @@ static uvk_status load_vision(uvk_model *m, int height, int width, uvk_error *er
     uvk_status status = uvk_preprocess_load(m->path, a->image_height, a->image_width, &m->preprocess, err);
     if (status)
         return status;
+    if (uvk_image_head_size(m, UVK_CLASS_LOGITS) && (status = uvk_class_names_load(m->path, a->classes, &m->labels, err)))
+        return status;
     if (height) {
         uvk_preprocess_resize(&m->preprocess, height, width);
         return uvk_arch_resize(a, height, width, err);
@@ -288,13 +298,14 @@ static uvk_status load_content(uvk_model *m, int height, int width, uvk_error *e
 
 static uvk_status load(uvk_model *m, int height, int width, uvk_error *err)
 {
+    bool tower = m->family != NULL; /* the whole model names and hashes both */
     uvk_status status;
     if ((status = uvk_arch_load(m->path, &m->arch, &m->family, err)) || (status = uvk_tensor_file_open(m->path, &m->file, err)) || (status = find_tensors(m, err)) ||
         (status = load_content(m, height, width, err)) || (status = take_stock(m, err)))
         return status;
     m->resolved = realpath(m->path, NULL); /* "--model ." has a name too */
     fill_info(m);
-    return hash_model(m, err);
+    return tower ? UVK_OK : hash_model(m, err);
 }
 
 uvk_status uvk_model_load(const char *dir, uvk_model **out, uvk_error *err)
@@ -302,13 +313,14 @@ uvk_status uvk_model_load(const char *dir, uvk_model **out, uvk_error *err)
     return uvk_model_load_sized(dir, 0, 0, out, err);
 }
 
-uvk_status uvk_model_load_sized(const char *dir, int height, int width, uvk_model **out, uvk_error *err)
+static uvk_status load_folder(const char *dir, const uvk_family *family, int height, int width, uvk_model **out, uvk_error *err)
 {
     uvk_model *m = calloc(1, sizeof *m);
     if (!m || !(m->path = strdup(dir))) {
         free(m);
         return uvk_fail_memory(err, sizeof *m, "a model");
     }
+    m->family = family;
     uvk_status status = load(m, height, width, err);
     if (status) {
         uvk_model_free(m);
@@ -318,11 +330,24 @@ uvk_status uvk_model_load_sized(const char *dir, int height, int width, uvk_mode
     return UVK_OK;
 }
 
+uvk_status uvk_model_load_sized(const char *dir, int height, int width, uvk_model **out, uvk_error *err)
+{
+    return load_folder(dir, NULL, height, width, out, err);
+}
+
+uvk_status uvk_model_load_text_tower(const uvk_model *whole, uvk_model **out, uvk_error *err)
+{
+    if (!whole->info.embedding)
+        return uvk_fail(err, UVK_BAD_INPUT, "%s: does not compare images with texts (expected a whole CLIP or SigLIP model)", whole->path);
+    return load_folder(whole->path, whole->family->text_tower, 0, 0, out, err);
+}
+
 void uvk_model_free(uvk_model *m)
 {
     if (!m)
         return;
     uvk_tokenizer_free(m->tokenizer);
+    uvk_class_names_free(m->labels, m->arch.classes);
     uvk_tensor_file_free(m->file);
     free(m->blocks);
     free(m->unused);

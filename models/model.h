@@ -17,6 +17,7 @@ struct uvk_model {
     const uvk_tensor_view **blocks;               /* [uvk_arch_blocks][UVK_BLOCK_SLOTS]; NULL: the model has no such tensor */
     const uvk_tensor_view *outside[UVK_SLOTS - UVK_BLOCK_SLOTS];
     uvk_preprocess preprocess;                    /* vision */
+    char **labels;                                /* [classes] of the classifier; NULL: none, or a class without one */
     uvk_tokenizer *tokenizer;                     /* text; NULL where the folder has none, or a broken one: */
     uvk_error tokenizer_error;                    /* ids can be explained without it, text says what is wrong */
     int32_t stop_ids[UVK_MAX_STOP_IDS];           /* eos_token_id of generation_config.json, else of config.json */
@@ -35,5 +36,8 @@ void uvk_model_slot_size(const uvk_model *model, int block, uvk_slot slot, uint6
 
 /* A tensor of a block, or one outside; NULL when the checkpoint has none. */
 const uvk_tensor_view *uvk_model_tensor(const uvk_model *model, int block, uvk_slot slot);
+
+/* What the texts of a whole model go through, as a model of its own from the same folder; UVK_BAD_INPUT where there is none. */
+uvk_status uvk_model_load_text_tower(const uvk_model *whole, uvk_model **out, uvk_error *err);
 
 #endif

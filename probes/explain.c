@@ -23,11 +23,11 @@ static uvk_status check_rows(const uvk_job *job, const float *rows, uvk_error *e
 
 static uvk_status run_chunks(uvk_job *job, const uvk_explain_params *params, int chunk, const float *seeds, float *rows, uvk_error *err)
 {
-    size_t n = job->tokens, d = (size_t)job->session->model->arch.width;
+    size_t n = job->tokens, seed = uvk_job_seed(job);
     uvk_status status = UVK_OK;
     for (int first = 0; first < job->n_targets && status == UVK_OK; first += chunk) {
         int count = job->n_targets - first < chunk ? job->n_targets - first : chunk;
-        status = uvk_job_rows(job, first, (uint32_t)count, seeds + (size_t)first * d, rows + (size_t)first * n, err);
+        status = uvk_job_rows(job, first, (uint32_t)count, seeds + (size_t)first * seed, rows + (size_t)first * n, err);
         if (status == UVK_OK && params->progress)
             params->progress(params->user, first + count, job->n_targets);
     }

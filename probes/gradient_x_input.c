@@ -58,13 +58,13 @@ static uvk_status check_finite(const uvk_job *job, const float *rows, uvk_error 
 static uvk_status run(uvk_job *job, const buffers *b, const float *seeds, float *rows, const uvk_explain_params *params, uvk_error *err)
 {
     uvk_plan plan;
-    size_t n = job->tokens, d = (size_t)job->session->model->arch.width;
+    size_t n = job->tokens;
     uvk_status status;
     if ((status = uvk_job_plan(job, &plan, err)) || (status = uvk_job_allocate(job, (uint32_t)plan.chunk, err)) || (status = uvk_hidden(job->session, 1, b->z, err)))
         return status;
     for (int first = 0; first < job->n_targets && status == UVK_OK; first += plan.chunk) {
         int count = job->n_targets - first < plan.chunk ? job->n_targets - first : plan.chunk;
-        status = run_chunk(job, b, first, (uint32_t)count, seeds + (size_t)first * d, rows + (size_t)first * n, err);
+        status = run_chunk(job, b, first, (uint32_t)count, seeds + (size_t)first * uvk_job_seed(job), rows + (size_t)first * n, err);
         if (status == UVK_OK && params->progress)
             params->progress(params->user, first + count, job->n_targets);
     }

@@ -12,10 +12,42 @@ static uvk_status check_learned(const uvk_job *job, const uvk_arch *arch, uvk_er
     return UVK_OK;
 }
 
-static uvk_status check_scalar(const uvk_job *job, const uvk_arch *arch, uvk_error *err)
+static uvk_status check_label(const uvk_job *job, uvk_error *err)
+{
+    const uvk_model *m = job->session->model;
+    if (job->scalar == UVK_SIMILARITY && (!job->text || !m->info.embedding))
+        return uvk_fail(err, UVK_USAGE, "the scalar similarity needs a whole CLIP or SigLIP model and a text's embedding");
+    if (job->scalar == UVK_LOGPROB && !m->info.classes)
+        return uvk_fail(err, UVK_USAGE, "the scalar logprob needs a language model or an image classifier (this %s model is neither)", m->arch.family);
+    if (job->scalar == UVK_LOGPROB && job->label && (*job->label < 0 || *job->label >= m->info.classes))
+        return uvk_fail(err, UVK_USAGE, "class %d does not exist (0 to %d do)", (int)*job->label, m->info.classes - 1);
+    return UVK_OK;
+}
+
+/* A scalar of the whole image, for the tokens that it is read from. */
+static uvk_status check_image(uvk_job *job, uvk_error *err)
+{
+    const uvk_model *m = job->session->model;
+    uvk_image_head head = uvk_job_head(job);
+    uvk_status status = check_label(job, err);
+    if (status)
+        return status;
+    if (job->layer != m->arch.layers + 1)
+        return uvk_fail(err, UVK_USAGE, "a scalar of the whole image stands at the last layer only (%d, not %d)", m->arch.layers + 1, job->layer);
+    for (int i = 0; i < job->n_targets; i++)
+        if (!uvk_image_head_reads(m, head, (int)job->tokens, job->targets[i]))
+            return uvk_fail(err, UVK_USAGE, "token %d is not what this model's head reads (%s)", (int)job->targets[i],
+                            uvk_image_head_reads(m, head, (int)job->tokens, 0) && m->arch.special ? "it reads CLS, token 0" : "it reads the patches");
+    job->seed_rows = uvk_image_head_count(m, head, (int)job->tokens) == 1 ? 1 : job->tokens;
+    return UVK_OK;
+}
+
+static uvk_status check_scalar(uvk_job *job, const uvk_arch *arch, uvk_error *err)
 {
     if (job->scalar == UVK_LEARNED)
         return check_learned(job, arch, err);
+    if (uvk_job_of_image(job))
+        return check_image(job, err);
     if (job->scalar != UVK_LOGPROB)
         return UVK_OK;
     if (!uvk_arch_predicts(arch))
@@ -45,7 +77,7 @@ uvk_status uvk_job_init(uvk_job *job, uvk_session *s, uvk_extent extent, const u
 {
     int layers = s->model->arch.layers;
     *job = (uvk_job){.session = s, .tokens = extent.tokens, .encoder_tokens = extent.encoder, .layer = p->layer ? p->layer : layers + 1, .first_block = p->first_block ? p->first_block : 1, .scalar = p->scalar,
-                     .order = p->order, .normalize = p->normalize, .targets = p->targets, .n_targets = p->n_targets, .weights = p->weights};
+                     .order = p->order, .normalize = p->normalize, .targets = p->targets, .n_targets = p->n_targets, .weights = p->weights, .label = p->label, .text = p->text, .seed_rows = 1};
     job->bottom = job->first_block;
     if (job->layer < 2 || job->layer > layers + 1)
         return uvk_fail(err, UVK_USAGE, "layer %d cannot be explained (2 to %d can)", job->layer, layers + 1);
@@ -64,8 +96,7 @@ uvk_status uvk_job_init(uvk_job *job, uvk_session *s, uvk_extent extent, const u
  * meets only row i of the first. */
 static uint64_t map_rows(const uvk_job *job, int block, uint32_t last)
 {
-    bool end = block == job->first_block || block == job->layer - 1;
-    return end ? 1 : job->session->model->arch.causal ? last + 1 : job->tokens;
+    return uvk_job_one_row(job, block) ? 1 : job->session->model->arch.causal ? last + 1 : job->tokens;
 }
 
 static uint32_t last_target(const uvk_job *job)
@@ -96,6 +127,7 @@ static uvk_status declare(uvk_job *job, uint32_t capacity, uvk_error *err)
     if ((status = uvk_pool_create(s->ctx, "the backward pass", &job->pool, err)))
         return status;
     job->chunk.pool = job->pool;
+    job->chunk.whole = job->seed_rows > 1;
     if ((status = uvk_chunk_declare(&job->chunk, s, (uvk_extent){job->tokens, job->encoder_tokens}, last, s->model->arch.encoder_layers + job->layer - 1, job->bottom, capacity, err)) ||
         (status = uvk_pool_add(job->pool, &job->s, capacity, n, true, err)) || (status = uvk_pool_add(job->pool, &job->excess, capacity, n, true, err)) ||
         (status = uvk_pool_add(job->pool, &job->relevance, capacity, n * (uint64_t)s->model->arch.kv_heads, true, err)))

@@ -40,7 +40,7 @@ static uvk_status read_rows(uvk_job *job, int first, uint32_t count, float *rows
 /* M of one block: one row of it at both ends of the product, all of it between. */
 static uvk_status keep_map(uvk_job *job, int block, const uvk_attention_gradient *g, uvk_error *err)
 {
-    bool end = block == job->first_block || block == job->layer - 1;
+    bool end = uvk_job_one_row(job, block);
     return uvk_attention_relevance(job->session->ctx, g, end ? uvk_window_own(&job->chunk) : g->window, &job->maps[block], err);
 }
 
@@ -105,7 +105,7 @@ static uvk_status multiply_maps(uvk_job *job, uvk_error *err)
     uvk_session *s = job->session;
     uvk_status status = UVK_OK;
     for (int block = job->first_block; block < job->layer && status == UVK_OK; block++) {
-        bool end = block == job->first_block || block == job->layer - 1;
+        bool end = uvk_job_one_row(job, block);
         uvk_rows rows = rows_of(job);
         status = uvk_row_times_map(s->ctx, &rows, &job->maps[block], end ? uvk_window_own(&job->chunk) : uvk_chunk_window(&job->chunk, block), &job->next, err);
         uvk_tensor swap = job->s;

@@ -41,7 +41,7 @@ class Documents(ProgramTest):
         self.assertEqual(sorted(self.complete("ultravk", "")), sorted(["help", *self.verbs]))
         for verb, flags in self.flags.items():
             self.assertEqual(self.complete("ultravk", verb, "--"), flags)
-        self.assertEqual(self.complete("ultravk", "explain", "--scalar", ""), ["sum", "energy", "logprob", "learned"])
+        self.assertEqual(self.complete("ultravk", "explain", "--scalar", ""), ["sum", "energy", "logprob", "learned", "similarity"])
         self.write("photo.jpg", "")
         self.assertEqual(self.complete("ultravk", "explain", "ph"), ["photo.jpg"])
 
