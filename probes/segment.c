@@ -128,6 +128,17 @@ static uvk_status label_pixels(const uvk_segment_params *p, const double *maps, 
     return status;
 }
 
+/* Each patch's map is the patch itself. maps: [n, n] scratch. */
+static uvk_status label_by_membership(const uvk_segment_params *p, double *maps, uvk_segmentation *s, uvk_error *err)
+{
+    uvk_segment_params membership = *p;
+    membership.unscaled = true;
+    memset(maps, 0, (size_t)s->n * (size_t)s->n * sizeof *maps);
+    for (size_t i = 0; i < (size_t)s->n; i++)
+        maps[i * (size_t)s->n + i] = 1;
+    return label_pixels(&membership, maps, s, err);
+}
+
 /* ---- Segmentation -------------------------------------------------------------------------------------------------------- */
 
 static uvk_status create(const uvk_segment_params *p, uvk_segmentation *s, uvk_error *err)
@@ -172,7 +183,9 @@ static uvk_status run(const uvk_segment_params *p, const float *maps, workspace 
         return status;
     uvk_cosine_distances(w->gram, s->n, w->distances);
     status = cluster(p, w->distances, s, err);
-    return status ? status : label_pixels(p, w->maps, s, err);
+    if (status)
+        return status;
+    return p->guide ? label_by_membership(p, w->maps, s, err) : label_pixels(p, w->maps, s, err);
 }
 
 uvk_status uvk_segment(const uvk_segment_params *p, const float *maps, uvk_segmentation *out, uvk_error *err)
@@ -218,8 +231,6 @@ uvk_status uvk_segment_features(const uvk_segment_params *p, const float *featur
 {
     uvk_segmentation s;
     workspace w = {0};
-    uvk_segment_params membership = *p;
-    membership.unscaled = true;
     uvk_status status = create(p, &s, err);
     if (status == UVK_OK)
         status = workspace_create((size_t)s.n, &w, err);
@@ -227,12 +238,8 @@ uvk_status uvk_segment_features(const uvk_segment_params *p, const float *featur
         feature_distances(features, s.n, width, euclidean, w.gram, w.distances);
         status = cluster(p, w.distances, &s, err);
     }
-    if (status == UVK_OK) {
-        memset(w.maps, 0, (size_t)s.n * (size_t)s.n * sizeof *w.maps);
-        for (size_t i = 0; i < (size_t)s.n; i++)
-            w.maps[i * (size_t)s.n + i] = 1;
-        status = label_pixels(&membership, w.maps, &s, err);
-    }
+    if (status == UVK_OK)
+        status = label_by_membership(p, w.maps, &s, err);
     free(w.maps);
     if (status)
         uvk_segmentation_free(&s);
