@@ -21,6 +21,7 @@ typedef struct options {
     int linkage, cluster_at, aggregate, cluster_scale, preset, perturb, solver; /* likewise */
     int res, steps;              /* 0: default */
     bool all_baselines;          /* of segment */
+    bool background, edges;
     double zeta, delta, lambda;  /* NAN: not given */
     int at_word;                 /* -1: not given */
     number_pair pixel, span, context_span, shard, image_size; /* image_size: height, width */

@@ -99,6 +99,10 @@ static void add_segments(cJSON *json, const job *j)
     cJSON_AddItemToObject(json, "res", cJSON_CreateIntArray((int[]){p.height, p.width}, 2));
     if (p.by == UVK_BY_ZETA)
         cJSON_AddNumberToObject(json, "zeta", p.zeta);
+    if (p.background)
+        cJSON_AddBoolToObject(json, "background", true);
+    if (j->o->edges)
+        cJSON_AddBoolToObject(json, "edges", true);
 }
 
 /* Everything that changes a result. */

@@ -41,10 +41,12 @@ uvk_status segment_params_of(const options *o, const uvk_model_info *model, uvk_
         return uvk_fail(err, UVK_USAGE, "%s is a language model (expected a vision model, whose patches make segments)", model->name);
     if (!isnan(o->zeta) && o->clusters)
         return uvk_fail(err, UVK_USAGE, "--zeta and --clusters both say where to cut (give one of them)");
+    if (o->edges && o->res && o->res != longer)
+        return uvk_fail(err, UVK_USAGE, "--edges: labels have the pixels of the model's input, whose edges they follow (leave --res out)");
     *out = (uvk_segment_params){
         .rows = model->grid_rows, .cols = model->grid_cols, .height = side(model->image_height, longer, o->res), .width = side(model->image_width, longer, o->res),
         .raw = demo || o->aggregate == 1, .at_grid = !demo && o->cluster_at == 1, .unscaled = !demo && o->cluster_scale == 1,
-        .by = isnan(o->zeta) ? UVK_BY_SILHOUETTE : UVK_BY_ZETA, .zeta = o->zeta,
+        .by = isnan(o->zeta) ? UVK_BY_SILHOUETTE : UVK_BY_ZETA, .zeta = o->zeta, .background = o->background,
     };
     return o->clusters ? read_clusters(o, out, by_labels, err) : UVK_OK;
 }

@@ -18,6 +18,7 @@ void segmented_free(segmented *g)
         return;
     uvk_segmentation_free(&g->s);
     free(g->mask);
+    free(g->colours);
     free(g->match);
     free(g->list);
     free(g->token_segments);
@@ -138,6 +139,10 @@ static uvk_status score(job *j, explained *r, segmented *g, uvk_error *err)
 static uvk_status segment(job *j, explained *r, segmented *g, uvk_error *err)
 {
     float *maps = segment_maps(j, r);
+    if (j->o->edges) {
+        g->params.guide = g->colours = text_alloc(3 * (size_t)j->info->image_height * (size_t)j->info->image_width, sizeof *g->colours);
+        uvk_input_colours(r->input, g->colours);
+    }
     uvk_status status = uvk_segment(&g->params, maps, &g->s, err);
     free(maps);
     if (status == UVK_OK)

@@ -23,6 +23,7 @@ typedef struct segmented {
     uvk_segmentation s;
     uvk_segment_params params; /* with the number of segments, where the mask has it */
     const segment_settings *settings;
+    float *colours;            /* of the model's input, where masks follow its edges */
     uint8_t *mask;             /* classes at the size of the model's input; NULL: none */
     uvk_match *match;          /* with the mask, of each method; NULL: none */
     int n_methods;             /* of them, those that were tried */

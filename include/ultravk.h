@@ -221,6 +221,9 @@ UVK_API const uint8_t *uvk_input_photo(const uvk_input *input);
 UVK_API int uvk_input_encoder_tokens(const uvk_input *input);
 /* What a vision model sees: [3, image_height, image_width]; NULL for a text. */
 UVK_API const float *uvk_input_pixels(const uvk_input *input);
+/* The same as colours from 0 to 1, before the model's normalisation, into colours[3 * image_height * image_width], the caller's; what an
+ * array holds beyond that range is clipped. Of an image only. Safe. */
+UVK_API void uvk_input_colours(const uvk_input *input, float *colours);
 /* The context and the summary as text, UTF-8, *length bytes and a NUL; NULL where there is none. Ids given without text are
  * decoded when the model has a tokenizer. */
 UVK_API const char *uvk_input_text(const uvk_input *input, size_t *length);

@@ -5,6 +5,7 @@
 #include "text_file.h"
 
 #include <math.h>
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -280,6 +281,17 @@ const uint8_t *uvk_input_photo(const uvk_input *in)
 const float *uvk_input_pixels(const uvk_input *in)
 {
     return in->pixels;
+}
+
+void uvk_input_colours(const uvk_input *in, float *colours)
+{
+    const uvk_preprocess *p = &in->model->preprocess;
+    size_t plane = (size_t)in->height * (size_t)in->width;
+    float whole = p->rescale ? (float)(255 * p->rescale_factor) : 255;
+    for (size_t i = 0; i < 3 * plane; i++) {
+        float value = p->normalize ? in->pixels[i] * p->std[i / plane] + p->mean[i / plane] : in->pixels[i];
+        colours[i] = fminf(fmaxf(value / whole, 0), 1);
+    }
 }
 
 static const char *look_at(const char *text, size_t size, size_t *length)

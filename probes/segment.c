@@ -1,6 +1,8 @@
 #include "segment.h"
 
+#include "background.h"
 #include "bicubic.h"
+#include "guided.h"
 
 #include <math.h>
 #include <stdlib.h>
@@ -43,9 +45,13 @@ static uvk_status cut(const uvk_segment_params *p, const double *distances, uvk_
     if (!room)
         return uvk_fail_memory(err, bytes, "a silhouette");
     int count = p->by == UVK_BY_SILHOUETTE ? best_count(distances, s->steps, s->n, s->patches, room) : p->count;
-    s->clusters = p->by == UVK_BY_ZETA ? uvk_cut_at(s->steps, s->n, p->zeta, s->patches) : uvk_cut_into(s->steps, s->n, count, s->patches);
-    s->silhouette = s->clusters > 1 ? uvk_silhouette(distances, s->n, s->patches, s->clusters, room) : (double)NAN;
+    s->clusters = p->by == UVK_BY_ZETA ? uvk_cut_at(s->steps, s->n, p->zeta, s->patches) : uvk_cut_into(s->steps, s->n, count + p->background, s->patches);
+    int most = p->by == UVK_BY_ZETA ? s->clusters : count - 1;
+    uvk_status status = p->background ? uvk_join_background(p->rows, p->cols, most, s->patches, &s->clusters, err) : UVK_OK;
+    s->silhouette = status == UVK_OK && s->clusters > 1 ? uvk_silhouette(distances, s->n, s->patches, s->clusters, room) : (double)NAN;
     free(room);
+    if (status)
+        return status;
     return s->clusters <= UVK_MAX_CLUSTERS ? UVK_OK : uvk_fail(err, UVK_USAGE, "%d segments are more than labels of 8 bits tell apart (expected at most %d: "
                                                               "a larger zeta, or a number of clusters)", s->clusters, UVK_MAX_CLUSTERS);
 }
@@ -85,25 +91,52 @@ static void claim_pixels(const double *image, size_t pixels, int cluster, double
         }
 }
 
+/* Flat: variances below that of one step in a hundred. A window covers three patches. */
+static uvk_status open_guide(const uvk_segment_params *p, uvk_guide *out, uvk_error *err)
+{
+    const double flat = 1e-4;
+    *out = (uvk_guide){0};
+    return p->guide ? uvk_guide_create(p->guide, p->height, p->width, (3 * p->height + p->rows) / (2 * p->rows), flat, out, err) : UVK_OK;
+}
+
 static uvk_status label_pixels(const uvk_segment_params *p, const double *maps, uvk_segmentation *s, uvk_error *err)
 {
     size_t pixels = (size_t)s->height * (size_t)s->width, bytes = (2 * pixels + (size_t)s->n) * sizeof(double);
     uvk_enlargement e;
+    uvk_guide guide;
     uvk_status status = uvk_enlargement_create(p->rows, p->cols, p->height, p->width, &e, err);
     if (status)
         return status;
+    if ((status = open_guide(p, &guide, err))) {
+        uvk_enlargement_free(&e);
+        return status;
+    }
     double *image = malloc(bytes), *best = image + pixels, *sum = best + pixels;
     for (int c = 0; image && c < s->clusters; c++) {
         sum_members(s, maps, c, sum);
         uvk_enlarge(&e, sum, image);
         if (!p->unscaled)
             scale(image, pixels);
+        if (p->guide)
+            uvk_guide_filter(&guide, image);
         claim_pixels(image, pixels, c, best, s->labels);
     }
     status = image ? UVK_OK : uvk_fail_memory(err, bytes, "a segmentation");
     free(image);
+    uvk_guide_free(&guide);
     uvk_enlargement_free(&e);
     return status;
+}
+
+/* Each patch's map is the patch itself. maps: [n, n] scratch. */
+static uvk_status label_by_membership(const uvk_segment_params *p, double *maps, uvk_segmentation *s, uvk_error *err)
+{
+    uvk_segment_params membership = *p;
+    membership.unscaled = true;
+    memset(maps, 0, (size_t)s->n * (size_t)s->n * sizeof *maps);
+    for (size_t i = 0; i < (size_t)s->n; i++)
+        maps[i * (size_t)s->n + i] = 1;
+    return label_pixels(&membership, maps, s, err);
 }
 
 /* ---- Segmentation -------------------------------------------------------------------------------------------------------- */
@@ -150,7 +183,9 @@ static uvk_status run(const uvk_segment_params *p, const float *maps, workspace 
         return status;
     uvk_cosine_distances(w->gram, s->n, w->distances);
     status = cluster(p, w->distances, s, err);
-    return status ? status : label_pixels(p, w->maps, s, err);
+    if (status)
+        return status;
+    return p->guide ? label_by_membership(p, w->maps, s, err) : label_pixels(p, w->maps, s, err);
 }
 
 uvk_status uvk_segment(const uvk_segment_params *p, const float *maps, uvk_segmentation *out, uvk_error *err)
@@ -196,8 +231,6 @@ uvk_status uvk_segment_features(const uvk_segment_params *p, const float *featur
 {
     uvk_segmentation s;
     workspace w = {0};
-    uvk_segment_params membership = *p;
-    membership.unscaled = true;
     uvk_status status = create(p, &s, err);
     if (status == UVK_OK)
         status = workspace_create((size_t)s.n, &w, err);
@@ -205,12 +238,8 @@ uvk_status uvk_segment_features(const uvk_segment_params *p, const float *featur
         feature_distances(features, s.n, width, euclidean, w.gram, w.distances);
         status = cluster(p, w.distances, &s, err);
     }
-    if (status == UVK_OK) {
-        memset(w.maps, 0, (size_t)s.n * (size_t)s.n * sizeof *w.maps);
-        for (size_t i = 0; i < (size_t)s.n; i++)
-            w.maps[i * (size_t)s.n + i] = 1;
-        status = label_pixels(&membership, w.maps, &s, err);
-    }
+    if (status == UVK_OK)
+        status = label_by_membership(p, w.maps, &s, err);
     free(w.maps);
     if (status)
         uvk_segmentation_free(&s);

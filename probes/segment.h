@@ -15,6 +15,9 @@ typedef struct uvk_segment_params {
     uvk_cluster_by by;
     double zeta;
     int count;
+    bool background;      /* join what is not an object (background.h); of `count` clusters one is then the background, cut out of count + 1 */
+    const float *guide;   /* [3, height, width], 0..1: what a pixel belongs to is its patches' membership, filtered along the edges of this
+                           * picture (guided.h), instead of the largest cluster map. NULL: it is not */
 } uvk_segment_params;
 
 typedef struct uvk_segmentation {

@@ -62,6 +62,22 @@ class Results(SegmentTest):
         self.segment("photo.png", "--clusters", 3, "--out-dir", "out", "--res", 50)
         self.assertEqual(read_grey(self.path("out/photo.labels.png"))[:2], (50, 50))
 
+    def test_background_and_edges(self):
+        def labels(name, *flags):
+            self.segment("photo.png", *flags, "--out-dir", name)
+            return read_grey(self.path(f"{name}/photo.labels.png"))[2]
+        # of 3 x 3 patches only the middle one is not at the border
+        self.assertLessEqual(len({v for row in labels("all", "--zeta", 0, "--background") for v in row}), 2)
+        self.assertEqual({v for row in labels("one", "--clusters", 1, "--background") for v in row}, {0})
+        self.assertEqual(len({v for row in labels("plain", "--zeta", 0) for v in row}), 9)
+        self.assertNotEqual(labels("edges", "--zeta", 0, "--edges"), labels("plain", "--zeta", 0))
+        line = json.loads(self.segment("photo.png", "--zeta", 0, "--background", "--json").stdout)
+        self.assertEqual(sorted(s["patches"] for s in line["segments"]), [1, 8])
+        self.segment("photo.png", "--clusters", 2, "--background", "--edges", "--db", "r.db")
+        (params,), = self.rows("r.db", "SELECT params FROM run")
+        self.assertLessEqual({"background": True, "edges": True}.items(), json.loads(params).items())
+        self.refused(2, "segment", "--model", "model", "photo.png", "--edges", "--res", 50, says="--res")
+
     def test_tables(self):
         self.segment("photo.png", "--clusters", 3, "--masks", "masks", "--baselines", "--db", "r.db", "--classes", self.write("names.json", '{"3": "left", "7": {"id": 9, "name": "right"}}'))
         segments = self.rows("r.db", "SELECT cluster, n_tokens, area, class_id, class_name, iou FROM segment ORDER BY cluster")

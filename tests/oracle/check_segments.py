@@ -4,7 +4,7 @@
   check_segments.py prepare WORK --reference DIR --data DIR [--photos N] [--rows DB]    where torch and SciPy are
   check_segments.py compare WORK --program SEGMENT_ROWS                                 needs nothing but Python
 
-Rows are computed by the reference for the first N photos, or read from a results database of "ultravk explain". One line a photo, layer and
+Rows are computed by the reference for the first N photos, or read from a results database of "ultravk explain" or "ultravk segment". One line a photo, layer and
 kind of maps; the last line is "N passed, N failed".
 """
 import argparse
@@ -45,11 +45,11 @@ def computed_rows(reference, data, photos):
 
 
 def stored_rows(database):
-    """The same, of every run of explain with scalar sum that has all patches."""
+    """The same, of every run of explain or segment with scalar sum that has all patches."""
     connection = sqlite3.connect(database)
     for run, sequence, name, layer in connection.execute(
             "SELECT p.run_id, p.sequence_id, i.name, r.layer FROM map AS p JOIN run AS r ON r.id = p.run_id JOIN sequence AS q ON q.id = p.sequence_id"
-            " JOIN input AS i ON i.id = q.input_id WHERE r.probe = 'explain' AND r.scalar = 'sum' AND p.target_idx >= ?"
+            " JOIN input AS i ON i.id = q.input_id WHERE r.probe IN ('explain', 'segment') AND r.scalar = 'sum' AND p.target_idx >= ?"
             " GROUP BY p.run_id, p.sequence_id HAVING count(*) = ? ORDER BY i.name, r.layer", (FIRST, GRID * GRID)).fetchall():
         if layer in LAYERS:
             blobs = connection.execute("SELECT scores FROM map WHERE run_id = ? AND sequence_id = ? AND target_idx >= ? ORDER BY target_idx", (run, sequence, FIRST))
