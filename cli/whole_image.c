@@ -100,7 +100,12 @@ uvk_status whole_image_open(job *j, uvk_error *err)
     if (j->o->scalar != UVK_SIMILARITY)
         return UVK_OK;
     j->text = text_alloc((size_t)j->info->embedding, sizeof *j->text);
-    return uvk_text_embedding(j->context, j->model, j->o->similar_to, strlen(j->o->similar_to), j->text, err);
+    uvk_status status = uvk_text_embedding(j->context, j->model, j->o->similar_to, strlen(j->o->similar_to), j->text, err);
+    if (status) { /* the device may yet be opened anew */
+        free(j->text);
+        j->text = NULL;
+    }
+    return status;
 }
 
 const char *whole_image_tokens(const job *j)
