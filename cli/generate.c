@@ -110,6 +110,8 @@ static uvk_status run(const options *o, uvk_model *model, uvk_error *err)
         return uvk_fail(err, UVK_BAD_INPUT, "%s: a vision model (generate takes language models)", o->model);
     uvk_status status = read_input(o, model, &input, err);
     if (status == UVK_OK)
+        note_ignored(uvk_model_get_info(model));
+    if (status == UVK_OK)
         status = open_device(o->device, o->memory, &context, err);
     if (status == UVK_OK)
         status = uvk_session_create(context, model, &session, err);

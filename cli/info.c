@@ -93,6 +93,8 @@ static void print_text(const uvk_model_info *m)
     printf("%-12s %d ids\n%-12s %d tokens\n", "vocabulary", m->vocabulary, "context", m->context);
     if (m->sliding_window)
         printf("%-12s %d tokens, in the blocks that have a sliding one\n", "window", m->sliding_window);
+    if (m->ignored)
+        printf("%-12s greedy; of generation_config.json ignored: %s\n", "generation", m->ignored);
 }
 
 static void print_table(const uvk_model_info *m, const forecast *f)
@@ -155,6 +157,7 @@ static void print_json(const uvk_model_info *m, const forecast *f)
         cJSON_AddNumberToObject(json, numbers[i].key, numbers[i].value);
     cJSON_AddBoolToObject(json, "causal", m->causal);
     cJSON_AddStringToObject(json, "sha256", m->sha256);
+    cJSON_AddItemToObject(json, "ignored", m->ignored ? cJSON_CreateString(m->ignored) : cJSON_CreateNull());
     cJSON_AddItemToObject(json, "unused", cJSON_CreateStringArray(m->unused, m->n_unused < LISTED ? m->n_unused : LISTED));
     cJSON_AddItemToObject(json, "memory", describe_forecast(f));
     char *text = cJSON_Print(json);

@@ -96,6 +96,12 @@ static bool is_interrupted(void *user)
     return interrupted();
 }
 
+void note_ignored(const uvk_model_info *model)
+{
+    if (model->ignored)
+        note("%s: text is generated greedily; of its generation_config.json ignored: %s", model->name, model->ignored);
+}
+
 uvk_status open_device(const char *device, uint64_t memory, uvk_context **out, uvk_error *err)
 {
     uvk_context_params params = {.device = device, .memory = memory, .log = print_log, .interrupted = is_interrupted};

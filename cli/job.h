@@ -68,6 +68,9 @@ uvk_status job_plan(job *j, int tokens, int encoder_tokens, const target_list *t
 /* Says how the run ended and releases all of it; what is finished is kept. Returns the exit status. */
 uvk_status job_close(job *j, uvk_status status);
 
+/* Says what of generation_config.json greedy decoding leaves out, when it leaves out anything. */
+void note_ignored(const uvk_model_info *model);
+
 /* A device for verbs that need no job: --device, a budget, notes and Ctrl-C. */
 uvk_status open_device(const char *device, uint64_t memory, uvk_context **out, uvk_error *err);
 

@@ -107,6 +107,7 @@ static uvk_status open_all(job *j, input_list *inputs, uvk_error *err)
         inputs_open_folders(inputs, UVK_TEXT);
     if (!inputs->count)
         return UVK_OK;
+    note_ignored(j->info);
     status = rows_file_check(j->o, inputs->count, err);
     if (status == UVK_OK)
         status = job_open_devices(j, err);

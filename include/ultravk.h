@@ -135,6 +135,7 @@ typedef struct uvk_model_info {
     /* Text; 0 for vision. */
     int vocabulary;         /* ids 0..vocabulary-1 */
     int context;            /* most tokens in one sequence */
+    const char *ignored;    /* what its generation_config.json asks for that greedy decoding leaves out, "num_beams 4, ..."; NULL: nothing */
     int sliding_window;     /* how far back a token sees, itself counted, in the blocks that have one; 0: none has */
     uint64_t parameters;    /* in the tensors that a run uses */
     char sha256[65];        /* lower-case hex, over config and weights */
@@ -330,7 +331,9 @@ UVK_API uvk_status uvk_logits(uvk_session *session, int first, int count, float 
 UVK_API uvk_status uvk_log_probabilities(uvk_session *session, const int32_t *positions, const int32_t *ids, int count, double *out, uvk_error *err);
 
 /* Continues a text, each time by the likeliest token (of equal ones the lowest id), until max_new tokens or a stop token (not
- * kept; generation_config.json's and config.json's eos_token_id). Keys and values of earlier tokens are kept on the device.
+ * kept; generation_config.json's and config.json's eos_token_id). Where generation_config.json or, without one, config.json forces tokens,
+ * forbids some, or asks for a least length, no repeated n-grams or a repetition penalty, it is done as transformers does it in a greedy search;
+ * what they ask of sampling or beams is not (uvk_model_info.ignored). Keys and values of earlier tokens are kept on the device.
  * ids holds max_new numbers, owned by the caller; *count receives how many came. input is a text without a summary; its tokens
  * and max_new must fit the model's context, else UVK_BAD_INPUT with both numbers. progress may be NULL. */
 UVK_API uvk_status uvk_generate(uvk_session *session, const uvk_input *input, int max_new, void (*progress)(void *user, int done, int of), void *user,

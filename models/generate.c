@@ -5,14 +5,6 @@
 
 #include <stdlib.h>
 
-static bool is_stop(const uvk_model *m, int32_t id)
-{
-    for (int i = 0; i < m->n_stop_ids; i++)
-        if (m->stop_ids[i] == id)
-            return true;
-    return false;
-}
-
 static uvk_status check_room(const uvk_session *s, const uvk_input *input, int n, int max_new, uvk_error *err)
 {
     const uvk_arch *a = &s->model->arch;
@@ -26,34 +18,46 @@ static uvk_status check_room(const uvk_session *s, const uvk_input *input, int n
     return UVK_OK;
 }
 
-/* The likeliest token after position `last`. */
-static uvk_status next_token(uvk_session *s, int last, float *logits, int32_t *id, uvk_error *err)
-{
-    uvk_status status = uvk_head_logits(s, &last, 1, logits, err);
-    if (status)
-        return status;
-    *id = uvk_argmax(logits, s->model->arch.vocabulary);
-    return *id < 0 ? uvk_fail(err, UVK_FAILED, "the logits at position %d are not finite", last) : UVK_OK;
-}
-
 typedef struct progress {
     void (*report)(void *user, int done, int of);
     void *user;
 } progress;
 
-static uvk_status run(uvk_session *s, const uvk_input *input, int n, int max_new, progress p, float *logits, int32_t *ids, int *count, uvk_error *err)
+/* What is written so far, and where the next token's logits go. */
+typedef struct text {
+    int32_t *ids;   /* all tokens, the encoder's first */
+    int encoder, n, given, most;
+    float *logits;
+} text;
+
+/* The likeliest token behind those that are there, of what the folder's decoding rules leave. */
+static uvk_status next_token(uvk_session *s, const text *t, int32_t *id, uvk_error *err)
+{
+    int32_t last = t->n - 1;
+    uvk_generated g = {.ids = t->ids + t->encoder, .count = t->n - t->encoder, .given = t->given, .most = t->given + t->most, .encoder = t->ids, .n_encoder = t->encoder};
+    uvk_status status = uvk_head_logits(s, &last, 1, t->logits, err);
+    if (status)
+        return status;
+    if (uvk_argmax(t->logits, s->model->arch.vocabulary) < 0)
+        return uvk_fail(err, UVK_FAILED, "the logits at position %d are not finite", last);
+    uvk_decoding_apply(&s->model->decoding, &g, t->logits, s->model->arch.vocabulary);
+    *id = uvk_argmax(t->logits, s->model->arch.vocabulary);
+    return UVK_OK;
+}
+
+static uvk_status run(uvk_session *s, const uvk_input *input, text *t, progress p, int32_t *ids, int *count, uvk_error *err)
 {
     uvk_status status = uvk_forward(s, input, err);
     s->tokens = 0; /* what the descent would need of the new tokens' last row is not there */
-    for (*count = 0; *count < max_new && status == UVK_OK; ++*count) {
+    for (*count = 0; *count < t->most && status == UVK_OK; ++*count) {
         int32_t id;
-        if ((status = next_token(s, n + *count - 1, logits, &id, err)) || is_stop(s->model, id))
+        if ((status = next_token(s, t, &id, err)) || uvk_decoding_stops(&s->model->decoding, id))
             break;
-        ids[*count] = id;
+        uvk_range row = {(uint32_t)t->n, 1};
+        ids[*count] = t->ids[t->n++] = id;
         if (p.report)
-            p.report(p.user, *count + 1, max_new);
-        uvk_range row = {(uint32_t)(n + *count), 1};
-        if (*count + 1 < max_new && (status = uvk_embed_ids(s, &id, row, err)) == UVK_OK)
+            p.report(p.user, *count + 1, t->most);
+        if (*count + 1 < t->most && (status = uvk_embed_ids(s, &id, row, err)) == UVK_OK)
             status = uvk_forward_rows(s, row, err);
     }
     return status;
@@ -62,14 +66,21 @@ static uvk_status run(uvk_session *s, const uvk_input *input, int n, int max_new
 uvk_status uvk_generate(uvk_session *s, const uvk_input *input, int max_new, void (*report)(void *user, int done, int of), void *user, int32_t *ids, int *count, uvk_error *err)
 {
     int n;
-    uvk_input_tokens(input, &n);
+    const uvk_token *tokens = uvk_input_tokens(input, &n);
     uvk_status status;
     if ((status = check_room(s, input, n, max_new, err)) || (status = uvk_head_load(s, err)) || (status = uvk_session_reserve(s, (uint32_t)(n + max_new), err)))
         return status;
-    float *logits = malloc((size_t)s->model->arch.vocabulary * sizeof *logits);
-    if (!logits)
-        return uvk_fail_memory(err, (size_t)s->model->arch.vocabulary * sizeof *logits, "logits");
-    status = run(s, input, n, max_new, (progress){report, user}, logits, ids, count, err);
-    free(logits);
+    size_t vocabulary = (size_t)s->model->arch.vocabulary, all = (size_t)(n + max_new);
+    text t = {.ids = malloc(all * sizeof *t.ids), .encoder = input->encoder_count, .n = n, .given = n - input->encoder_count, .most = max_new,
+              .logits = malloc(vocabulary * sizeof *t.logits)};
+    if (t.ids && t.logits) {
+        for (int i = 0; i < n; i++)
+            t.ids[i] = tokens[i].id;
+        status = run(s, input, &t, (progress){report, user}, ids, count, err);
+    } else {
+        status = uvk_fail_memory(err, vocabulary * sizeof *t.logits + all * sizeof *t.ids, "logits");
+    }
+    free(t.logits);
+    free(t.ids);
     return status;
 }

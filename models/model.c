@@ -2,7 +2,6 @@
 #include "hash.h"
 #include "image_head.h"
 #include "class_names.h"
-#include "stop_ids.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -243,6 +242,7 @@ static void fill_info(uvk_model *m)
     m->info.image_height = a->image_height;
     m->info.image_width = a->image_width;
     m->info.classes = a->modality == UVK_VISION ? uvk_image_head_size(m, UVK_CLASS_LOGITS) : 0;
+    m->info.ignored = m->arch.modality == UVK_TEXT && *m->decoding.ignored ? m->decoding.ignored : NULL;
     m->info.labels = (const char *const *)m->labels;
     m->info.embedding = m->family->text_tower ? uvk_image_head_size(m, UVK_EMBEDDING) : 0;
 }
@@ -270,7 +270,10 @@ static uvk_status load_text(uvk_model *m, uvk_error *err)
 {
     if (uvk_tokenizer_exists(m->path))
         uvk_tokenizer_load(m->path, &m->tokenizer, &m->tokenizer_error);
-    return uvk_stop_ids_load(m->path, m->arch.vocabulary, m->stop_ids, UVK_MAX_STOP_IDS, &m->n_stop_ids, err);
+    uvk_status status = uvk_decoding_load(m->path, m->arch.vocabulary, &m->decoding, err);
+    if (status == UVK_OK && m->decoding.start >= 0)
+        m->arch.decoder_start = m->decoding.start;
+    return status;
 }
 
 /* Images come in the size that is asked for, or that the preprocessor makes where the family takes any. */
@@ -347,6 +350,7 @@ void uvk_model_free(uvk_model *m)
     if (!m)
         return;
     uvk_tokenizer_free(m->tokenizer);
+    uvk_decoding_free(&m->decoding);
     uvk_class_names_free(m->labels, m->arch.classes);
     uvk_tensor_file_free(m->file);
     free(m->blocks);

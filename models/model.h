@@ -2,12 +2,11 @@
 #ifndef UVK_MODELS_MODEL_H
 #define UVK_MODELS_MODEL_H
 
+#include "decoding.h"
 #include "family.h"
 #include "preprocess.h"
 #include "safetensors.h"
 #include "tokenizer.h"
-
-enum { UVK_MAX_STOP_IDS = 16 };
 
 struct uvk_model {
     char *path, *resolved; /* as given; without links and dots, for the name */
@@ -20,8 +19,7 @@ struct uvk_model {
     char **labels;                                /* [classes] of the classifier; NULL: none, or a class without one */
     uvk_tokenizer *tokenizer;                     /* text; NULL where the folder has none, or a broken one: */
     uvk_error tokenizer_error;                    /* ids can be explained without it, text says what is wrong */
-    int32_t stop_ids[UVK_MAX_STOP_IDS];           /* eos_token_id of generation_config.json, else of config.json */
-    int n_stop_ids;
+    uvk_decoding decoding;                        /* text: how it generates */
     uvk_model_info info;
     const char **unused;
 };

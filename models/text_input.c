@@ -298,24 +298,16 @@ static uvk_status append_context(uvk_input *in, const uvk_text_params *p, uvk_er
 
 /* ---- A summary behind it ------------------------------------------------------------------------------------------------- */
 
-static bool stops_at(const uvk_model *m, int32_t id)
-{
-    for (int i = 0; i < m->n_stop_ids; i++)
-        if (m->stop_ids[i] == id)
-            return true;
-    return false;
-}
-
 /* Where generation may stop at several tokens, the tokenizer says which of them is its end of a sequence. -1: the model has none. */
 static uvk_status find_end(const uvk_model *m, int32_t *out, uvk_error *err)
 {
     char *piece = NULL;
-    *out = m->n_stop_ids > 0 ? m->stop_ids[0] : -1;
-    if (m->n_stop_ids == 1 || !m->tokenizer)
+    *out = m->decoding.n_stop_ids > 0 ? m->decoding.stop_ids[0] : -1;
+    if (m->decoding.n_stop_ids == 1 || !m->tokenizer)
         return UVK_OK;
     uvk_status status = uvk_prompt_piece(m->path, "eos_token", &piece, err);
     int32_t id = !status && piece ? uvk_tokenizer_find(m->tokenizer, piece) : -1;
-    if (id >= 0 && id < m->arch.vocabulary && (m->n_stop_ids == 0 || stops_at(m, id)))
+    if (id >= 0 && id < m->arch.vocabulary && (m->decoding.n_stop_ids == 0 || uvk_decoding_stops(&m->decoding, id)))
         *out = id;
     free(piece);
     return status;

@@ -113,8 +113,8 @@ static int set_up(void **state)
     s->model.arch.vocabulary = VOCABULARY + 10;
     s->model.arch.context = 200;
     s->model.arch.causal = true;
-    s->model.stop_ids[0] = EOS;
-    s->model.n_stop_ids = 1;
+    s->model.decoding.stop_ids[0] = EOS;
+    s->model.decoding.n_stop_ids = 1;
     load_tokenizer(s);
     if (!s->model.tokenizer)
         fail_msg("%s", s->model.tokenizer_error.message);
@@ -414,7 +414,7 @@ static void a_summary_follows_and_an_end(void **state)
     expect(in, "S<0> C<260>0-3 P: Ya0-1 Y 1-2 Y<260>2-5");
     uvk_input_free(in);
     s->model.arch.context = 200;
-    s->model.n_stop_ids = 0;
+    s->model.decoding.n_stop_ids = 0;
     in = create(s, &p);
     expect(in, "S<0> C<260>0-3 P: Ya0-1 Y 1-2 Y<260>2-5");
     assert_string_equal(uvk_input_get_info(in)->sha256, with);
@@ -423,8 +423,8 @@ static void a_summary_follows_and_an_end(void **state)
     in = create(s, &p);
     expect(in, "S<0> C<260>0-3 P: Ya0-1 Y 1-2 Y<260>2-5 S<3>");
     uvk_input_free(in);
-    s->model.stop_ids[1] = IM_END; /* of several, the one that the tokenizer names */
-    s->model.n_stop_ids = 2;
+    s->model.decoding.stop_ids[1] = IM_END; /* of several, the one that the tokenizer names */
+    s->model.decoding.n_stop_ids = 2;
     in = create(s, &p);
     expect(in, "S<0> C<260>0-3 P: Ya0-1 Y 1-2 Y<260>2-5 S<3>");
     uvk_input_free(in);
