@@ -18,7 +18,7 @@ static uvk_status check_label(const uvk_job *job, uvk_error *err)
     if (job->scalar == UVK_SIMILARITY && (!job->text || !m->info.embedding))
         return uvk_fail(err, UVK_USAGE, "the scalar similarity needs a whole CLIP or SigLIP model and a text's embedding");
     if (job->scalar == UVK_LOGPROB && !m->info.classes)
-        return uvk_fail(err, UVK_USAGE, "the scalar logprob needs a language model or an image classifier (this %s model is neither)", m->arch.family);
+        return uvk_fail(err, UVK_USAGE, "the scalar logprob is for language models and image classifiers (this %s model is neither)", m->arch.family);
     if (job->scalar == UVK_LOGPROB && job->label && (*job->label < 0 || *job->label >= m->info.classes))
         return uvk_fail(err, UVK_USAGE, "class %d does not exist (0 to %d do)", (int)*job->label, m->info.classes - 1);
     return UVK_OK;
