@@ -63,6 +63,7 @@ FAMILY_MODELS = [
 JOINT_MODELS = [
     ("bart", 3, 36, 3, 21, "float32", {}),
     ("pegasus", 2, 42, 3, 33, "float16", {"activation_function": "relu"}),
+    ("pegasus", 3, 36, 4, 23, "float32", {"scale_embedding": True}),
     ("t5", 3, 40, 4, 45, "bfloat16", {"relative_attention_max_distance": 20}),
     ("flan_t5", 2, 33, 3, 19, "float32", {}),
 ]
@@ -147,8 +148,9 @@ class Preparation:
         source = os.path.join(path, "input.npy")
         ids, wanted = np.load(source), some_tokens(tokens)
         exact, single = hf_oracle.Run(path, source, True), hf_oracle.Run(path, source, False)
-        np.save(os.path.join(path, "logits.npy"), exact.logits.detach().numpy())
-        self.cases.append(dict(kind="logits", model=model, input=f"{model}/input.npy", logits=f"{model}/logits.npy"))
+        for name, rows in (("hidden", torch.cat(exact.z)), ("logits", exact.logits)):
+            np.save(os.path.join(path, name + ".npy"), np.ascontiguousarray(rows.detach().numpy()))
+            self.cases.append({"kind": name, name: f"{model}/{name}.npy", "layers": layers, "model": model, "input": f"{model}/input.npy", "family": family})
         for layer in some_layers(layers):
             for scalar in TEXT_SCALARS if layer == layers + 1 else SCALARS:
                 for order in ORDERS if layer > 2 else ORDERS[:1]:
