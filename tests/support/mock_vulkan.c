@@ -3,6 +3,7 @@
  *   fail=CALL:K:RESULT    the K-th CALL fails with that VkResult; K+: every one from the K-th on
  *   limits=tiny           the device has a tenth of the limits of a real one; limits=wide: the same, of large subgroups
  *   wrong=K               the K-th shader module computes something else
+ *   hide=EXTENSION        the device does not have it
  *   delay=MS              of the first device opened, each submission takes so much longer
  *   report=FILE           at the end: calls, objects that were created and never destroyed, memory held at most, as JSON
  * After VK_ERROR_DEVICE_LOST the device stays lost until one is created anew. */
@@ -89,7 +90,7 @@ static struct { char call[64]; long first; bool on; int result; } faults[FAULTS]
 static int n_faults;
 static uint32_t subgroup; /* 0: the device's own limits */
 static long wrong, delay;
-static char report_path[4096];
+static char report_path[4096], hidden[VK_MAX_EXTENSION_NAME_SIZE];
 static long called[CALLS], live[KINDS];
 static struct { VkDeviceMemory memory; VkDeviceSize size; } held[ALLOCATIONS];
 static VkDeviceSize held_now, held_most;
@@ -124,7 +125,8 @@ static void read_item(const char *item)
         faults[n_faults++].result = result;
     } else if (strncmp(item, "limits=", 7) == 0) {
         subgroup = strcmp(item + 7, "wide") == 0 ? 64 : 4;
-    } else if (sscanf(item, "wrong=%ld", &wrong) != 1 && sscanf(item, "delay=%ld", &delay) != 1 && sscanf(item, "report=%4095s", report_path) != 1) {
+    } else if (sscanf(item, "wrong=%ld", &wrong) != 1 && sscanf(item, "delay=%ld", &delay) != 1 && sscanf(item, "report=%4095s", report_path) != 1 &&
+               sscanf(item, "hide=%255s", hidden) != 1) {
         fprintf(stderr, "mock_vulkan: \"%s\" is not understood\n", item);
         abort();
     }
@@ -358,6 +360,15 @@ static VkResult VKAPI_CALL submit(VkQueue queue, uint32_t n, const VkSubmitInfo 
     return counted_vkQueueSubmit(queue, n, info, fence);
 }
 
+static VkResult VKAPI_CALL list_extensions(VkPhysicalDevice device, const char *layer, uint32_t *count, VkExtensionProperties *list)
+{
+    VkResult result = counted_vkEnumerateDeviceExtensionProperties(device, layer, count, list);
+    for (uint32_t i = 0; list && result >= VK_SUCCESS && i < *count; i++)
+        if (strcmp(list[i].extensionName, hidden) == 0)
+            strcpy(list[i].extensionName, "VK_MOCK_hidden");
+    return result;
+}
+
 /* A device that is lost is at rest: the real one has to be, before what it uses is destroyed. */
 static VkResult VKAPI_CALL wait_idle(VkDevice device)
 {
@@ -445,6 +456,7 @@ static const struct { const char *name; PFN_vkVoidFunction function; int call; }
     ENTRY(vkAllocateMemory, allocate), ENTRY(vkFreeMemory, release), ENTRY(vkCreateShaderModule, create_module), ENTRY(vkQueueSubmit, submit), ENTRY(vkDeviceWaitIdle, wait_idle),
     ENTRY(vkGetDeviceQueue, get_queue), ENTRY(vkGetPhysicalDeviceProperties, get_properties), ENTRY(vkGetPhysicalDeviceProperties2, get_properties2),
     ENTRY(vkGetPhysicalDeviceMemoryProperties, get_memory), ENTRY(vkCmdDispatch, dispatch), ENTRY(vkUpdateDescriptorSets, update_sets),
+    ENTRY(vkEnumerateDeviceExtensionProperties, list_extensions),
     ENTRY(vkGetDeviceProcAddr, device_address),
 };
 
