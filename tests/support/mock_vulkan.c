@@ -1,6 +1,7 @@
 /* A Vulkan loader for tests. As libvulkan.so.1 in a folder of LD_LIBRARY_PATH it is found before the real one, hands every call on to
  * that, and does what $MOCK_VULKAN says, items with commas between:
- *   fail=CALL:K:RESULT    the K-th CALL fails with that VkResult; K+: every one from the K-th on
+ *   fail=CALL:K:RESULT    the K-th CALL fails with that VkResult; K+: every one from the K-th on; behind it :OTHER:N, the K-th CALL after
+ *                         the N-th OTHER: how many submissions a run makes depends on how long they take
  *   limits=tiny           the device has a tenth of the limits of a real one; limits=wide: the same, of large subgroups
  *   wrong=K               the K-th shader module computes something else
  *   hide=EXTENSION        the device does not have it
@@ -86,7 +87,7 @@ static const uint32_t tiny_groups = 65535, tiny_shared = 16384;
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 static PFN_vkVoidFunction real[ALL_CALLS];
 static PFN_vkGetInstanceProcAddr real_address;
-static struct { char call[64]; long first; bool on; int result; } faults[FAULTS];
+static struct { char call[64], after[64]; long first, start, before; bool on; int result; } faults[FAULTS]; /* before: calls before it counts; -1: not yet */
 static int n_faults;
 static uint32_t subgroup; /* 0: the device's own limits */
 static long wrong, delay;
@@ -96,6 +97,7 @@ static struct { VkDeviceMemory memory; VkDeviceSize size; } held[ALLOCATIONS];
 static VkDeviceSize held_now, held_most;
 static bool lost;
 static VkQueue slow_queue;
+static VkInstance newest;
 
 static void write_report(void)
 {
@@ -112,18 +114,28 @@ static void write_report(void)
     fclose(f);
 }
 
+static bool read_fault(const char *item)
+{
+    char call[64], after[64] = "", place[32];
+    long start = 0;
+    int result, n = sscanf(item, "fail=%63[a-zA-Z0-9]:%31[0-9+]:%d:%63[a-zA-Z0-9]:%ld", call, place, &result, after, &start);
+    if ((n != 3 && n != 5) || n_faults == FAULTS)
+        return false;
+    memcpy(faults[n_faults].call, call, sizeof call);
+    memcpy(faults[n_faults].after, after, sizeof after);
+    faults[n_faults].first = strtol(place, NULL, 10);
+    faults[n_faults].on = strchr(place, '+') != NULL;
+    faults[n_faults].start = start;
+    faults[n_faults].before = n == 5 ? -1 : 0;
+    faults[n_faults++].result = result;
+    return true;
+}
+
 static void read_item(const char *item)
 {
-    char repeat = ':', call[64];
-    long first;
-    int result;
-    if (sscanf(item, "fail=%63[a-zA-Z0-9]:%ld%c", call, &first, &repeat) == 3 && n_faults < FAULTS &&
-        sscanf(strrchr(item, ':') + 1, "%d", &result) == 1) {
-        memcpy(faults[n_faults].call, call, sizeof call);
-        faults[n_faults].first = first;
-        faults[n_faults].on = repeat == '+';
-        faults[n_faults++].result = result;
-    } else if (strncmp(item, "limits=", 7) == 0) {
+    if (read_fault(item))
+        return;
+    if (strncmp(item, "limits=", 7) == 0) {
         subgroup = strcmp(item + 7, "wide") == 0 ? 64 : 4;
     } else if (sscanf(item, "wrong=%ld", &wrong) != 1 && sscanf(item, "delay=%ld", &delay) != 1 && sscanf(item, "report=%4095s", report_path) != 1 &&
                sscanf(item, "hide=%255s", hidden) != 1) {
@@ -146,6 +158,15 @@ __attribute__((constructor)) static void start(void)
         atexit(write_report);
 }
 
+static enum call call_of(const char *name)
+{
+    for (int i = 0; i < CALLS; i++)
+        if (strcmp(call_names[i], name) == 0)
+            return (enum call)i;
+    fprintf(stderr, "mock_vulkan: %s is not known here\n", name);
+    abort();
+}
+
 /* The result that this call is to have; VK_SUCCESS: what the device makes of it. */
 static VkResult fault(enum call call)
 {
@@ -154,9 +175,13 @@ static VkResult fault(enum call call)
     called[call]++;
     if (lost && (call == vkQueueSubmit_call || call == vkWaitForFences_call || call == vkDeviceWaitIdle_call))
         result = VK_ERROR_DEVICE_LOST;
-    for (int i = 0; i < n_faults; i++)
-        if (strcmp(faults[i].call, call_names[call]) == 0 && (called[call] == faults[i].first || (faults[i].on && called[call] > faults[i].first)))
+    for (int i = 0; i < n_faults; i++) {
+        if (faults[i].before < 0 && strcmp(faults[i].after, call_names[call]) == 0 && called[call] == faults[i].start)
+            faults[i].before = called[call_of(faults[i].call)];
+        long place = called[call] - faults[i].before;
+        if (faults[i].before >= 0 && strcmp(faults[i].call, call_names[call]) == 0 && (place == faults[i].first || (faults[i].on && place > faults[i].first)))
             result = (VkResult)faults[i].result;
+    }
     lost = lost || result == VK_ERROR_DEVICE_LOST;
     pthread_mutex_unlock(&lock);
     return result;
@@ -232,8 +257,10 @@ OBJECTS(OBJECT)
 static VkResult VKAPI_CALL counted_vkCreateInstance(const VkInstanceCreateInfo *info, const VkAllocationCallbacks *callbacks, VkInstance *out)
 {
     VkResult result = fault(vkCreateInstance_call);
-    if (result == VK_SUCCESS && (result = REAL(vkCreateInstance)(info, callbacks, out)) == VK_SUCCESS)
+    if (result == VK_SUCCESS && (result = REAL(vkCreateInstance)(info, callbacks, out)) == VK_SUCCESS) {
         count(Instance_kind, 1);
+        newest = *out;
+    }
     return result;
 }
 
@@ -478,11 +505,8 @@ static PFN_vkVoidFunction ours(const char *name, PFN_vkVoidFunction theirs)
     return theirs;
 }
 
-static VkInstance newest;
-
 __attribute__((visibility("default"))) PFN_vkVoidFunction VKAPI_CALL vkGetInstanceProcAddr(VkInstance instance, const char *name)
 {
-    newest = instance ? instance : newest;
     return ours(name, real_address ? real_address(instance, name) : NULL);
 }
 
