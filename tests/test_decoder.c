@@ -257,7 +257,7 @@ static void test_log_probabilities_stand_at_the_end_of_a_language_model(void **s
     rig_close(&r);
     rig_open(&r, &image);
     params.layer = 0;
-    expect_refusal(uvk_explain(r.session, &params, row, NULL, &err), UVK_USAGE, &err, "language models");
+    expect_refusal(uvk_explain(r.session, &params, row, NULL, &err), UVK_USAGE, &err, "language model");
     expect_refusal(uvk_logits(r.session, 0, 1, row, &err), UVK_USAGE, &err, "no logits");
     rig_close(&r);
 }

@@ -128,7 +128,7 @@ class ProgramTest(unittest.TestCase):
     def run_program(self, *arguments, env=None, **more):
         source = {} if "input" in more else {"stdin": subprocess.DEVNULL}
         return subprocess.run([PROGRAM, *map(str, arguments)], cwd=self.folder, env=self.environment(env), text=True, errors="surrogateescape",
-                              timeout=300, **{"capture_output": True, **source, **more})
+                              timeout=900, **{"capture_output": True, **source, **more})
 
     def ok(self, *arguments, **more):
         r = self.run_program(*arguments, **more)

@@ -31,31 +31,31 @@ class SelfCheck(ProgramTest):
     def verdicts(self):
         return json.loads(self.ok("devices", "--json").stdout)[0]["self_check"]
 
-    def submissions(self):
+    def pipelines(self):
         with open(self.path("report.json")) as f:
-            return json.load(f)["calls"]["vkQueueSubmit"]
+            return json.load(f)["calls"]["vkCreateComputePipelines"]
 
     def test_passes_and_is_kept(self):
         self.assertEqual(self.verdicts(), "")
         self.assertIn("kernels: not checked yet", self.ok("devices").stdout)
         r = self.explain()
         self.assertEqual((r.returncode, r.stderr), (0, ""))
-        first = self.submissions()
+        first = self.pipelines()
         self.assertIn(self.verdicts(), ("direct passed", "tiled passed"))
         self.assertIn("kernels: " + self.verdicts(), self.ok("devices").stdout)
         self.explain()
-        self.assertLess(self.submissions(), first)
+        self.assertLess(self.pipelines(), first)
 
     def test_a_damaged_file_is_a_miss(self):
         self.explain()
-        first = self.submissions()
+        first = self.pipelines()
         passed = self.verdicts()
         for text in (b"", b"direct\ntiled\n", b"direct perhaps\ntiled perhaps\n", b"\0" * 9000):
             for name in os.listdir(self.path("cache", "ultravk")):
                 if name.startswith("self-check"):
                     self.write("cache/ultravk/" + name, text)
             self.assertEqual(self.explain().returncode, 0)
-            self.assertEqual(self.submissions(), first)
+            self.assertEqual(self.pipelines(), first)
         self.assertIn(passed, self.verdicts())
 
     def test_wrong_kernels(self):

@@ -1,8 +1,10 @@
 /* A Vulkan loader for tests. As libvulkan.so.1 in a folder of LD_LIBRARY_PATH it is found before the real one, hands every call on to
  * that, and does what $MOCK_VULKAN says, items with commas between:
- *   fail=CALL:K:RESULT    the K-th CALL fails with that VkResult; K+: every one from the K-th on
+ *   fail=CALL:K:RESULT    the K-th CALL fails with that VkResult; K+: every one from the K-th on; behind it :OTHER:N, the K-th CALL after
+ *                         the N-th OTHER: how many submissions a run makes depends on how long they take
  *   limits=tiny           the device has a tenth of the limits of a real one; limits=wide: the same, of large subgroups
  *   wrong=K               the K-th shader module computes something else
+ *   hide=EXTENSION        the device does not have it
  *   delay=MS              of the first device opened, each submission takes so much longer
  *   report=FILE           at the end: calls, objects that were created and never destroyed, memory held at most, as JSON
  * After VK_ERROR_DEVICE_LOST the device stays lost until one is created anew. */
@@ -85,16 +87,17 @@ static const uint32_t tiny_groups = 65535, tiny_shared = 16384;
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 static PFN_vkVoidFunction real[ALL_CALLS];
 static PFN_vkGetInstanceProcAddr real_address;
-static struct { char call[64]; long first; bool on; int result; } faults[FAULTS];
+static struct { char call[64], after[64]; long first, start, before; bool on; int result; } faults[FAULTS]; /* before: calls before it counts; -1: not yet */
 static int n_faults;
 static uint32_t subgroup; /* 0: the device's own limits */
 static long wrong, delay;
-static char report_path[4096];
+static char report_path[4096], hidden[VK_MAX_EXTENSION_NAME_SIZE];
 static long called[CALLS], live[KINDS];
 static struct { VkDeviceMemory memory; VkDeviceSize size; } held[ALLOCATIONS];
 static VkDeviceSize held_now, held_most;
 static bool lost;
 static VkQueue slow_queue;
+static VkInstance newest;
 
 static void write_report(void)
 {
@@ -111,20 +114,31 @@ static void write_report(void)
     fclose(f);
 }
 
+static bool read_fault(const char *item)
+{
+    char call[64], after[64] = "", place[32];
+    long start = 0;
+    int result, n = sscanf(item, "fail=%63[a-zA-Z0-9]:%31[0-9+]:%d:%63[a-zA-Z0-9]:%ld", call, place, &result, after, &start);
+    if ((n != 3 && n != 5) || n_faults == FAULTS)
+        return false;
+    memcpy(faults[n_faults].call, call, sizeof call);
+    memcpy(faults[n_faults].after, after, sizeof after);
+    faults[n_faults].first = strtol(place, NULL, 10);
+    faults[n_faults].on = strchr(place, '+') != NULL;
+    faults[n_faults].start = start;
+    faults[n_faults].before = n == 5 ? -1 : 0;
+    faults[n_faults++].result = result;
+    return true;
+}
+
 static void read_item(const char *item)
 {
-    char repeat = ':', call[64];
-    long first;
-    int result;
-    if (sscanf(item, "fail=%63[a-zA-Z0-9]:%ld%c", call, &first, &repeat) == 3 && n_faults < FAULTS &&
-        sscanf(strrchr(item, ':') + 1, "%d", &result) == 1) {
-        memcpy(faults[n_faults].call, call, sizeof call);
-        faults[n_faults].first = first;
-        faults[n_faults].on = repeat == '+';
-        faults[n_faults++].result = result;
-    } else if (strncmp(item, "limits=", 7) == 0) {
+    if (read_fault(item))
+        return;
+    if (strncmp(item, "limits=", 7) == 0) {
         subgroup = strcmp(item + 7, "wide") == 0 ? 64 : 4;
-    } else if (sscanf(item, "wrong=%ld", &wrong) != 1 && sscanf(item, "delay=%ld", &delay) != 1 && sscanf(item, "report=%4095s", report_path) != 1) {
+    } else if (sscanf(item, "wrong=%ld", &wrong) != 1 && sscanf(item, "delay=%ld", &delay) != 1 && sscanf(item, "report=%4095s", report_path) != 1 &&
+               sscanf(item, "hide=%255s", hidden) != 1) {
         fprintf(stderr, "mock_vulkan: \"%s\" is not understood\n", item);
         abort();
     }
@@ -144,6 +158,15 @@ __attribute__((constructor)) static void start(void)
         atexit(write_report);
 }
 
+static enum call call_of(const char *name)
+{
+    for (int i = 0; i < CALLS; i++)
+        if (strcmp(call_names[i], name) == 0)
+            return (enum call)i;
+    fprintf(stderr, "mock_vulkan: %s is not known here\n", name);
+    abort();
+}
+
 /* The result that this call is to have; VK_SUCCESS: what the device makes of it. */
 static VkResult fault(enum call call)
 {
@@ -152,9 +175,13 @@ static VkResult fault(enum call call)
     called[call]++;
     if (lost && (call == vkQueueSubmit_call || call == vkWaitForFences_call || call == vkDeviceWaitIdle_call))
         result = VK_ERROR_DEVICE_LOST;
-    for (int i = 0; i < n_faults; i++)
-        if (strcmp(faults[i].call, call_names[call]) == 0 && (called[call] == faults[i].first || (faults[i].on && called[call] > faults[i].first)))
+    for (int i = 0; i < n_faults; i++) {
+        if (faults[i].before < 0 && strcmp(faults[i].after, call_names[call]) == 0 && called[call] == faults[i].start)
+            faults[i].before = called[call_of(faults[i].call)];
+        long place = called[call] - faults[i].before;
+        if (faults[i].before >= 0 && strcmp(faults[i].call, call_names[call]) == 0 && (place == faults[i].first || (faults[i].on && place > faults[i].first)))
             result = (VkResult)faults[i].result;
+    }
     lost = lost || result == VK_ERROR_DEVICE_LOST;
     pthread_mutex_unlock(&lock);
     return result;
@@ -230,8 +257,10 @@ OBJECTS(OBJECT)
 static VkResult VKAPI_CALL counted_vkCreateInstance(const VkInstanceCreateInfo *info, const VkAllocationCallbacks *callbacks, VkInstance *out)
 {
     VkResult result = fault(vkCreateInstance_call);
-    if (result == VK_SUCCESS && (result = REAL(vkCreateInstance)(info, callbacks, out)) == VK_SUCCESS)
+    if (result == VK_SUCCESS && (result = REAL(vkCreateInstance)(info, callbacks, out)) == VK_SUCCESS) {
         count(Instance_kind, 1);
+        newest = *out;
+    }
     return result;
 }
 
@@ -358,6 +387,15 @@ static VkResult VKAPI_CALL submit(VkQueue queue, uint32_t n, const VkSubmitInfo 
     return counted_vkQueueSubmit(queue, n, info, fence);
 }
 
+static VkResult VKAPI_CALL list_extensions(VkPhysicalDevice device, const char *layer, uint32_t *count, VkExtensionProperties *list)
+{
+    VkResult result = counted_vkEnumerateDeviceExtensionProperties(device, layer, count, list);
+    for (uint32_t i = 0; list && result >= VK_SUCCESS && i < *count; i++)
+        if (strcmp(list[i].extensionName, hidden) == 0)
+            strcpy(list[i].extensionName, "VK_MOCK_hidden");
+    return result;
+}
+
 /* A device that is lost is at rest: the real one has to be, before what it uses is destroyed. */
 static VkResult VKAPI_CALL wait_idle(VkDevice device)
 {
@@ -445,6 +483,7 @@ static const struct { const char *name; PFN_vkVoidFunction function; int call; }
     ENTRY(vkAllocateMemory, allocate), ENTRY(vkFreeMemory, release), ENTRY(vkCreateShaderModule, create_module), ENTRY(vkQueueSubmit, submit), ENTRY(vkDeviceWaitIdle, wait_idle),
     ENTRY(vkGetDeviceQueue, get_queue), ENTRY(vkGetPhysicalDeviceProperties, get_properties), ENTRY(vkGetPhysicalDeviceProperties2, get_properties2),
     ENTRY(vkGetPhysicalDeviceMemoryProperties, get_memory), ENTRY(vkCmdDispatch, dispatch), ENTRY(vkUpdateDescriptorSets, update_sets),
+    ENTRY(vkEnumerateDeviceExtensionProperties, list_extensions),
     ENTRY(vkGetDeviceProcAddr, device_address),
 };
 
@@ -466,11 +505,8 @@ static PFN_vkVoidFunction ours(const char *name, PFN_vkVoidFunction theirs)
     return theirs;
 }
 
-static VkInstance newest;
-
 __attribute__((visibility("default"))) PFN_vkVoidFunction VKAPI_CALL vkGetInstanceProcAddr(VkInstance instance, const char *name)
 {
-    newest = instance ? instance : newest;
     return ours(name, real_address ? real_address(instance, name) : NULL);
 }
 
