@@ -87,6 +87,8 @@ static uvk_status load_head(job *j, explained *r, uvk_error *err)
     if (status == UVK_OK && (status = uvk_explain_plan(j->session, r->n, &params, &plan, &reason)) != UVK_OK)
         uvk_session_drop_logits(j->session);
     r->has_logits = status == UVK_OK;
+    if (status == UVK_FAILED && uvk_lacked_memory(&reason)) /* the machine's, not the budget's */
+        return uvk_fail(err, status, "%s", reason.message);
     if (status == UVK_FAILED)
         note("%s: without log probabilities, as the budget has no room for the output head", r->name);
     return status == UVK_NO_DEVICE || status == UVK_INTERRUPTED ? uvk_fail(err, status, "%s", reason.message) : UVK_OK;
