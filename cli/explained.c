@@ -87,12 +87,15 @@ static uvk_status load_head(job *j, explained *r, uvk_error *err)
     if (status == UVK_OK && (status = uvk_explain_plan(j->session, r->n, &params, &plan, &reason)) != UVK_OK)
         uvk_session_drop_logits(j->session);
     r->has_logits = status == UVK_OK;
-    if (status == UVK_FAILED && !reason.device)
-        note("%s: without log probabilities, as the budget has no room for the output head", r->name);
-    if (status == UVK_OK || (status != UVK_INTERRUPTED && !reason.device))
+    if (status == UVK_OK)
         return UVK_OK;
-    *err = reason;
-    return status;
+    if (status == UVK_INTERRUPTED || reason.device || uvk_lacked_memory(&reason)) { /* the machine's memory, not the budget's */
+        *err = reason;
+        return status;
+    }
+    if (status == UVK_FAILED)
+        note("%s: without log probabilities, as the budget has no room for the output head", r->name);
+    return UVK_OK;
 }
 
 uvk_status explained_run(job *j, explained *r, uvk_error *err)

@@ -3,8 +3,11 @@
 #include "messages.h"
 #include "options.h"
 #include "signals.h"
+#include "text.h"
 
+#include <cjson/cJSON.h>
 #include <stdio.h>
+#include <stdlib.h>
 
 static uvk_status run(const options *o)
 {
@@ -24,9 +27,16 @@ static uvk_status run(const options *o)
     return o->verb->run(o);
 }
 
+/* cJSON leaves out what it has no memory for: what is printed as JSON has to be whole, or not at all. */
+static void *allocate(size_t size)
+{
+    return text_alloc(size, 1);
+}
+
 int main(int argc, char **argv)
 {
     signals_install();
+    cJSON_InitHooks(&(cJSON_Hooks){.malloc_fn = allocate, .free_fn = free});
     uvk_error err;
     options o;
     uvk_status status = options_parse(argc, argv, &o, &err);

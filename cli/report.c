@@ -20,8 +20,8 @@ static const char script[] = {
 #include "report.js.inc"
 };
 
-/* What may run in the page: this script alone. Nothing can be loaded, so nothing leaves the page either. */
-static void write_policy(FILE *out)
+/* What may run in the page: this script alone. Nothing can be loaded, so nothing leaves the page either. Owned. */
+static char *make_policy(void)
 {
     uint8_t digest[SHA256_DIGEST_SIZE];
     struct sha256_ctx hash;
@@ -29,8 +29,9 @@ static void write_policy(FILE *out)
     sha256_update(&hash, strlen(script), (const uint8_t *)script);
     sha256_digest(&hash, sizeof digest, digest);
     char *text = report_base64(digest, sizeof digest);
-    fprintf(out, "default-src 'none'; img-src data:; style-src 'unsafe-inline'; script-src 'sha256-%s'; base-uri 'none'; form-action 'none'", text);
+    char *policy = text_format("default-src 'none'; img-src data:; style-src 'unsafe-inline'; script-src 'sha256-%s'; base-uri 'none'; form-action 'none'", text);
     free(text);
+    return policy;
 }
 
 /* "<" stands in strings only; escaped, no text can end the element that holds the data. */
@@ -45,10 +46,10 @@ static void write_data(FILE *out, const char *json)
     }
 }
 
-static void write_part(FILE *out, const char *name, size_t length, const char *json)
+static void write_part(FILE *out, const char *name, size_t length, const char *policy, const char *json)
 {
     if (strncmp(name, "policy", length) == 0)
-        write_policy(out);
+        fputs(policy, out);
     else if (strncmp(name, "style", length) == 0)
         fputs(style, out);
     else if (strncmp(name, "data", length) == 0)
@@ -58,13 +59,13 @@ static void write_part(FILE *out, const char *name, size_t length, const char *j
 }
 
 /* The page with {{policy}}, {{style}}, {{data}} and {{script}} filled in; the writer remembers a write that failed. */
-static void write_page(FILE *out, const char *json)
+static void write_page(FILE *out, const char *policy, const char *json)
 {
     const char *at = page, *open;
     while ((open = strstr(at, "{{"))) {
         size_t length = strcspn(open + 2, "}");
         fwrite(at, 1, (size_t)(open - at), out);
-        write_part(out, open + 2, length, json);
+        write_part(out, open + 2, length, policy, json);
         at = open + 2 + length + 2;
     }
     fputs(at, out);
@@ -73,11 +74,14 @@ static void write_page(FILE *out, const char *json)
 static uvk_status write_file(const char *path, const char *json, uvk_error *err)
 {
     uvk_file_writer writer;
+    char *policy = make_policy(); /* before there is a file: the program may end for lack of memory */
     uvk_status status = uvk_file_writer_open(&writer, path, err);
-    if (status != UVK_OK)
-        return status;
-    write_page(writer.stream, json);
-    return uvk_file_writer_commit(&writer, err);
+    if (status == UVK_OK) {
+        write_page(writer.stream, policy, json);
+        status = uvk_file_writer_commit(&writer, err);
+    }
+    free(policy);
+    return status;
 }
 
 uvk_status verb_report(const options *o)

@@ -8,12 +8,17 @@
 #include <string.h>
 #include <strings.h>
 
-static void *or_die(void *memory)
+void text_no_memory(void)
 {
-    if (memory)
-        return memory;
     fputs("ultravk: out of memory\n", stderr);
     exit(UVK_FAILED);
+}
+
+static void *or_die(void *memory)
+{
+    if (!memory)
+        text_no_memory();
+    return memory;
 }
 
 void *text_alloc(size_t count, size_t size)

@@ -5,6 +5,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+/* Ends the program so. */
+_Noreturn void text_no_memory(void);
 /* Zeroed memory for count items of size bytes; never NULL. */
 void *text_alloc(size_t count, size_t size);
 /* realloc that never fails; count items of size bytes. */

@@ -119,7 +119,10 @@ char *text_view_piece(const text_view *view, const uvk_tokenizer *tokenizer, con
     if (!tokenizer || t->id < 0)
         return NULL;
     const char *piece = uvk_tokenizer_piece(tokenizer, t->id);
-    if (!t->special && uvk_tokenizer_decode(tokenizer, &t->id, 1, false, &decoded, NULL) == UVK_OK && *decoded)
+    uvk_status status = t->special ? UVK_BAD_INPUT : uvk_tokenizer_decode(tokenizer, &t->id, 1, false, &decoded, NULL);
+    if (status == UVK_FAILED)
+        text_no_memory();
+    if (status == UVK_OK && *decoded)
         return decoded;
     free(decoded);
     return piece ? text_utf8(piece) : NULL;

@@ -418,8 +418,11 @@ static uvk_status put_model(merger *m, run_pair *run, uvk_error *err)
     sqlite3_stmt *row = NULL;
     run->model_to = 0;
     uvk_status status = select_from(m, "SELECT sha256 FROM model WHERE id = ?1", run->model_from, &row, err);
-    if (!status && sqlite3_step(row) != SQLITE_ROW)
+    int code = status ? SQLITE_OK : sqlite3_step(row);
+    if (code == SQLITE_DONE)
         status = uvk_fail(err, UVK_BAD_INPUT, "%s: run %lld has no model", m->from->path, (long long)run->from);
+    else if (!status && code != SQLITE_ROW)
+        status = uvk_source_fail(m->from, err);
     if (!status)
         status = uvk_sql_get(m->to, "SELECT id FROM model WHERE sha256 = ?1", UVK_VALUES(column(row, 0)), &run->model_to, err);
     if (row)

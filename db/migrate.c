@@ -23,7 +23,7 @@ static int take_marks(void *marks, int n, char **values, char **names)
 {
     (void)names;
     schema_marks *m = marks;
-    if (n != 3)
+    if (n != 3 || !values[0] || !values[1] || !values[2]) /* NULL where memory ran out */
         return 1;
     m->version = atoll(values[0]);
     m->application = atoll(values[1]);

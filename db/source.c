@@ -6,8 +6,8 @@
 
 uvk_status uvk_source_blame(uvk_status status, uvk_error *err)
 {
-    if (status == UVK_OK)
-        return UVK_OK;
+    if (status == UVK_OK || uvk_lacked_memory(err))
+        return status;
     if (err)
         err->status = UVK_BAD_INPUT;
     return UVK_BAD_INPUT;
@@ -31,9 +31,11 @@ static uvk_status compare_tables(uvk_db *source, uvk_db *pattern, int version, u
     if (!status)
         status = uvk_sql_prepare(source, one, &found, err);
     while (!status && sqlite3_step(expected) == SQLITE_ROW) {
-        sqlite3_bind_value(found, 1, sqlite3_column_value(expected, 0));
-        sqlite3_bind_value(found, 2, sqlite3_column_value(expected, 1));
-        int code = sqlite3_step(found);
+        int code = sqlite3_bind_value(found, 1, sqlite3_column_value(expected, 0));
+        if (code == SQLITE_OK)
+            code = sqlite3_bind_value(found, 2, sqlite3_column_value(expected, 1));
+        if (code == SQLITE_OK)
+            code = sqlite3_step(found);
         if (code == SQLITE_DONE)
             status = uvk_fail(err, UVK_BAD_INPUT, "%s: table %s is not as ultravk makes it in schema version %d", source->path,
                               (const char *)sqlite3_column_text(expected, 0), version);

@@ -49,7 +49,9 @@ static int system_error(const uvk_db *db)
 
 uvk_status uvk_sql_fail(const uvk_db *db, uvk_error *err)
 {
-    int number = system_error(db);
+    int number = system_error(db), code = sqlite3_extended_errcode(db->sqlite);
+    if (code == SQLITE_NOMEM || code == SQLITE_IOERR_NOMEM)
+        return uvk_fail_memory(err, 0, db->path);
     if (number)
         return uvk_fail(err, UVK_FAILED, "%s: %s (%s)", db->path, sqlite3_errmsg(db->sqlite), strerror(number));
     return uvk_fail(err, UVK_FAILED, "%s: %s", db->path, sqlite3_errmsg(db->sqlite));

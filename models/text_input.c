@@ -13,7 +13,7 @@
 static uvk_status check_tokenizer(const uvk_model *m, uvk_error *err)
 {
     if (!m->tokenizer && *m->tokenizer_error.message)
-        return uvk_fail(err, UVK_BAD_INPUT, "%s", m->tokenizer_error.message);
+        return uvk_fail(err, m->tokenizer_error.status, "%s", m->tokenizer_error.message);
     if (!m->tokenizer)
         return uvk_fail(err, UVK_BAD_INPUT, "%s: has no tokenizer (expected tokenizer.json, vocab.json with merges.txt, or vocab.txt)", m->path);
     int32_t size = uvk_tokenizer_size(m->tokenizer);

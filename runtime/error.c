@@ -2,6 +2,7 @@
 
 #include <stdarg.h>
 #include <stdio.h>
+#include <string.h>
 
 /* Bytes of the UTF-8 character at c that steers a terminal, breaks the line or turns the reading direction of what follows; 0: it
  * does none of that. */
@@ -40,9 +41,16 @@ uvk_status uvk_fail(uvk_error *err, uvk_status status, const char *format, ...)
     return status;
 }
 
+static const char no_memory[] = "out of memory";
+
 uvk_status uvk_fail_memory(uvk_error *err, size_t bytes, const char *what)
 {
-    return uvk_fail(err, UVK_FAILED, "out of memory (%zu bytes for %s)", bytes, what);
+    return bytes ? uvk_fail(err, UVK_FAILED, "%s (%zu bytes for %s)", no_memory, bytes, what) : uvk_fail(err, UVK_FAILED, "%s (for %s)", no_memory, what);
+}
+
+bool uvk_lacked_memory(const uvk_error *err)
+{
+    return err && err->status == UVK_FAILED && strncmp(err->message, no_memory, strlen(no_memory)) == 0;
 }
 
 bool uvk_mul(uint64_t a, uint64_t b, uint64_t *out)

@@ -8,8 +8,10 @@
  * The message is cut to fit; control characters in it become '?', so that a hostile file name stays one line. */
 uvk_status uvk_fail(uvk_error *err, uvk_status status, const char *format, ...) __attribute__((format(printf, 3, 4)));
 
-/* UVK_FAILED, "out of memory (N bytes for WHAT)". */
+/* UVK_FAILED, "out of memory (N bytes for WHAT)"; of 0 bytes, which are not known, "out of memory (for WHAT)". */
 uvk_status uvk_fail_memory(uvk_error *err, size_t bytes, const char *what);
+/* Whether it was uvk_fail_memory that filled err in: then no file is to blame. */
+bool uvk_lacked_memory(const uvk_error *err);
 
 /* Sizes from files: false when the result does not fit 64 bits, *out untouched then. */
 bool uvk_mul(uint64_t a, uint64_t b, uint64_t *out);

@@ -56,10 +56,8 @@ static uvk_status read_document(const char *path, cJSON **out, uvk_error *err)
 
 static bool has(const char *dir, const char *name)
 {
-    char *path = uvk_file_join(dir, name);
-    bool found = path && access(path, F_OK) == 0;
-    free(path);
-    return found;
+    char path[4096];
+    return snprintf(path, sizeof path, "%s/%s", dir, name) < (int)sizeof path && access(path, F_OK) == 0;
 }
 
 bool uvk_tokenizer_exists(const char *dir)

@@ -36,8 +36,10 @@ static pcre2_code *compile(const char *regex, int *error)
 {
     size_t where;
     pcre2_compile_context *context = pcre2_compile_context_create(NULL);
-    if (!context)
+    if (!context) {
+        *error = PCRE2_ERROR_HEAP_FAILED;
         return NULL;
+    }
     pcre2_set_newline(context, PCRE2_NEWLINE_LF);
     pcre2_set_parens_nest_limit(context, 200);
     uint32_t options = PCRE2_UTF | PCRE2_UCP | PCRE2_MULTILINE | PCRE2_NEVER_BACKSLASH_C;
@@ -60,8 +62,10 @@ static pcre2_match_context *make_limits(void)
 
 uvk_status uvk_pattern_regex(const char *regex, const char *file, uvk_pattern **out, uvk_error *err)
 {
-    const char *why = "out of memory";
+    const char *why;
     char *translated = uvk_pattern_translate(regex, &why);
+    if (!translated && !why)
+        return uvk_fail_memory(err, strlen(regex), "a pattern");
     if (!translated)
         return uvk_fail(err, UVK_BAD_INPUT, "%s: pattern \"%.200s\" is not supported (%s)", file, regex, why);
     int error = 0;
@@ -78,7 +82,7 @@ uvk_status uvk_pattern_regex(const char *regex, const char *file, uvk_pattern **
     }
     unsigned char message[128] = "";
     pcre2_get_error_message(error, message, sizeof message);
-    bool no_memory = !p || !p->limits;
+    bool no_memory = !p || !p->limits || error == PCRE2_ERROR_HEAP_FAILED;
     uvk_pattern_free(p);
     if (no_memory)
         return uvk_fail_memory(err, strlen(regex), "a pattern");

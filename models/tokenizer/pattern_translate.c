@@ -80,7 +80,7 @@ static bool put_bytes(translation *t, const char *bytes, size_t n)
         size_t room = t->room * 2 + n + 64;
         char *out = realloc(t->out, room);
         if (!out)
-            return refuse(t, "out of memory");
+            return refuse(t, NULL);
         t->out = out;
         t->room = room;
     }
