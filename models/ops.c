@@ -1,7 +1,7 @@
 #include "ops.h"
 
 /* Tile sizes of the shaders, tiled and direct. */
-enum { MATMUL_TILE_M = 32, MATMUL_TILE_N = 64, MATMUL_WIDE_TILE = 64, MATVEC_OUTPUTS = 8, MATVEC_DIRECT_OUTPUTS = 32, ATTENTION_TILE = 32, ATTENTION_SLICE = 8, THREADS = 64 };
+enum { MATMUL_TILE_M = 32, MATMUL_TILE_N = 64, MATMUL_WIDE_TILE = 64, MATMUL_WIDE_STEP = 16, MATVEC_OUTPUTS = 8, MATVEC_DIRECT_OUTPUTS = 32, ATTENTION_TILE = 32, ATTENTION_SLICE = 8, THREADS = 64 };
 enum { ATTENTION_PART = 128, FEW_QUERIES = 16 };
 
 static uint64_t divide_up(uint64_t a, uint64_t b)
@@ -31,9 +31,11 @@ typedef struct matmul_push {
     uint32_t M, N, K, x_offset, x_stride, w_offset, w_stride, y_offset, y_stride, use_bias, bias_offset, accumulate;
 } matmul_push;
 
-/* The wide kernel takes two words of a row at a time, and has columns enough for one tile at least. */
+/* The wide kernel takes two words of a row at a time, one step of them at least, and columns enough for a tile. */
 static bool suits_wide(bool w_is_nk, const matmul_push *push)
 {
+    if (push->K < MATMUL_WIDE_STEP)
+        return false;
     return w_is_nk ? push->w_offset % 2 == 0 && push->w_stride % 2 == 0 : push->x_offset % 2 == 0 && push->x_stride % 2 == 0 && push->N >= MATMUL_WIDE_TILE;
 }
 

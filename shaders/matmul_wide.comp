@@ -2,7 +2,7 @@
 // operand of the multiplication then, and costs nothing; one from as many addresses as there are threads is dear. So a thread
 // keeps UNROLL words of its row in registers (of W, or, where W is [K,N], of X), and TILE rows (columns) of the other pass by. It
 // reads two words at a time, and all is read by address (buffer_reference), as bindings are checked against their size word by word.
-// Same push constants as matmul.comp; every element of Y is one sum in ascending order of k.
+// Same push constants as matmul.comp, K >= UNROLL; every element of Y is one sum in ascending order of k.
 #version 450
 #extension GL_GOOGLE_include_directive : require
 #extension GL_EXT_control_flow_attributes : require
@@ -36,8 +36,10 @@ void main()
         row_at[r] = W_IS_NK ? other_at + min(r, M - 1 - other0) * x_stride : other_at + r;
         sum[r] = 0.0;
     }
-    uint k = 0;
-    for (; k + UNROLL <= K; k += UNROLL) {
+    // The driver runs a loop once more than asked, with every thread asleep, but loads for all threads at once do not sleep: hence min.
+    uint next = 0;
+    for (; next + UNROLL <= K; next += UNROLL) {
+        uint k = min(next, K - UNROLL);
         float mine[UNROLL];
         Word step_at[UNROLL];
         [[unroll]] for (uint i = 0; i < UNROLL; i += 2) {
@@ -51,7 +53,8 @@ void main()
             [[unroll]] for (uint i = 0; i < UNROLL; i++)
                 sum[r] = fma(W_IS_NK ? (row_at[r] + (k + i)).word : (step_at[i] + r).word, mine[i], sum[r]);
     }
-    for (; k < K; k++) {
+    for (; next < K; next++) {
+        uint k = min(next, K - 1);
         float mine = (own_at + k).word;
         [[unroll]] for (uint r = 0; r < TILE; r++)
             sum[r] = fma(W_IS_NK ? (row_at[r] + k).word : (row_at[r] + k * w_stride).word, mine, sum[r]);

@@ -135,7 +135,7 @@ static void check_product(uvk_context *ctx, size_t M, size_t N, size_t K, uint32
 static void check_shapes(const char *limits, uint32_t parts)
 {
     uvk_context *ctx = open_with(limits, 0, "");
-    static const size_t shapes[][3] = {{1, 1, 1}, {33, 65, 17}, {3, 200, 7}, {70, 5, 130}, {64, 64, 64}, {70, 34, 130}, {130, 70, 98}};
+    static const size_t shapes[][3] = {{1, 1, 1}, {33, 65, 17}, {3, 200, 7}, {70, 5, 130}, {64, 64, 64}, {70, 34, 130}, {90, 70, 98}};
     for (size_t i = 0; i < sizeof shapes / sizeof *shapes; i++)
         check_product(ctx, shapes[i][0], shapes[i][1], shapes[i][2], 1);
     check_product(ctx, 9, 401, 33, parts);
