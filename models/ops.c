@@ -1,7 +1,7 @@
 #include "ops.h"
 
 /* Tile sizes of the shaders, tiled and direct. */
-enum { MATMUL_TILE_M = 32, MATMUL_TILE_N = 64, MATVEC_OUTPUTS = 8, MATVEC_DIRECT_OUTPUTS = 32, ATTENTION_TILE = 32, ATTENTION_SLICE = 8, THREADS = 64 };
+enum { MATMUL_TILE_M = 32, MATMUL_TILE_N = 64, MATMUL_WIDE_TILE = 64, MATMUL_WIDE_STEP = 16, MATVEC_OUTPUTS = 8, MATVEC_DIRECT_OUTPUTS = 32, ATTENTION_TILE = 32, ATTENTION_SLICE = 8, THREADS = 64 };
 enum { ATTENTION_PART = 128, FEW_QUERIES = 16 };
 
 static uint64_t divide_up(uint64_t a, uint64_t b)
@@ -20,23 +20,44 @@ static bool direct(uvk_context *ctx)
     return uvk_context_limits(ctx)->direct;
 }
 
+static bool wide(uvk_context *ctx)
+{
+    return uvk_context_limits(ctx)->wide;
+}
+
 /* ---- Matrix products ---------------------------------------------------------------------------------------------------- */
 
 typedef struct matmul_push {
     uint32_t M, N, K, x_offset, x_stride, w_offset, w_stride, y_offset, y_stride, use_bias, bias_offset, accumulate;
 } matmul_push;
 
+/* The wide kernel takes two words of a row at a time, one step of them at least, and columns enough for a tile. */
+static bool suits_wide(bool w_is_nk, const matmul_push *push)
+{
+    if (push->K < MATMUL_WIDE_STEP)
+        return false;
+    return w_is_nk ? push->w_offset % 2 == 0 && push->w_stride % 2 == 0 : push->x_offset % 2 == 0 && push->x_stride % 2 == 0 && push->N >= MATMUL_WIDE_TILE;
+}
+
+static void choose_matmul(uvk_context *ctx, bool w_is_nk, const matmul_push *push, uvk_dispatch *d)
+{
+    uint32_t lanes = uvk_context_limits(ctx)->lanes;
+    if (wide(ctx) && suits_wide(w_is_nk, push)) {
+        d->kernel = UVK_MATMUL_WIDE;
+        d->constants[0] = lanes;
+        d->constants[1] = w_is_nk;
+        d->groups = divide_up(w_is_nk ? push->M : push->N, MATMUL_WIDE_TILE) * divide_up(w_is_nk ? push->N : push->M, lanes);
+    } else {
+        d->kernel = direct(ctx) ? UVK_MATMUL_DIRECT : UVK_MATMUL;
+        d->constants[0] = w_is_nk;
+        d->groups = divide_up(push->M, MATMUL_TILE_M) * divide_up(push->N, MATMUL_TILE_N);
+    }
+}
+
 static uvk_status matmul(uvk_context *ctx, bool w_is_nk, uvk_span x, uvk_span w, uvk_span y, uvk_span bias, const matmul_push *push, uvk_error *err)
 {
-    uvk_dispatch d = {
-        .kernel = direct(ctx) ? UVK_MATMUL_DIRECT : UVK_MATMUL,
-        .constants = {w_is_nk},
-        .bindings = {x, w, y, bias},
-        .push = push,
-        .push_size = sizeof *push,
-        .groups = divide_up(push->M, MATMUL_TILE_M) * divide_up(push->N, MATMUL_TILE_N),
-        .flop = 2.0 * push->M * push->N * push->K,
-    };
+    uvk_dispatch d = {.bindings = {x, w, y, bias}, .push = push, .push_size = sizeof *push, .flop = 2.0 * push->M * push->N * push->K};
+    choose_matmul(ctx, w_is_nk, push, &d);
     return uvk_dispatch_record(ctx, &d, err);
 }
 

@@ -115,8 +115,12 @@ static uvk_status create_device(uvk_context *ctx, uvk_error *err)
         .queueCount = 1,
         .pQueuePriorities = &priority,
     };
+    VkPhysicalDeviceVulkan12Features addresses = {.sType = VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_VULKAN_1_2_FEATURES, .bufferDeviceAddress = VK_TRUE};
+    VkPhysicalDeviceFeatures integers = {.shaderInt64 = VK_TRUE};
     VkDeviceCreateInfo info = {
         .sType = VK_STRUCTURE_TYPE_DEVICE_CREATE_INFO,
+        .pNext = ctx->limits.addresses ? &addresses : NULL,
+        .pEnabledFeatures = ctx->limits.addresses ? &integers : NULL,
         .queueCreateInfoCount = 1,
         .pQueueCreateInfos = &queue,
         .enabledExtensionCount = n_extensions,

@@ -20,6 +20,9 @@ typedef struct uvk_limits {
     uint32_t groups[3];  /* workgroups of one dispatch */
     uint64_t alignment;  /* of a binding's offset */
     bool direct;         /* take the *_direct kernels, made for lavapipe, instead of the tiled ones */
+    bool wide;           /* and the *_wide ones, for lavapipe of today, instead of those */
+    bool addresses;      /* buffers have addresses, as the *_wide kernels need */
+    uint32_t lanes;      /* threads that the device runs in step: its subgroup */
 } uvk_limits;
 
 /* ---- Tiers ----------------------------------------------------------------------------------------------------------- */
@@ -48,6 +51,7 @@ void uvk_verdict_keep(uvk_context *ctx, uvk_tier tier, const uvk_verdict *verdic
 typedef struct uvk_span {
     VkBuffer buffer;
     VkDeviceSize offset, size;
+    VkDeviceAddress address; /* where the device has addresses */
 } uvk_span;
 
 /* A matrix of float32 (or int32) words, C-order. When it exceeds what one binding sees or one allocation holds, it is cut

@@ -9,6 +9,7 @@
 typedef enum uvk_kernel {
     UVK_MATMUL,
     UVK_MATMUL_DIRECT,
+    UVK_MATMUL_WIDE,
     UVK_MATVEC,
     UVK_MATVEC_DIRECT,
     UVK_NORM_FORWARD,
@@ -39,6 +40,7 @@ typedef struct uvk_kernel_info {
     size_t size;         /* bytes of code */
     uint32_t bindings;
     uint32_t constants;  /* specialization constants */
+    uint32_t addresses;  /* bindings, from the first on, whose addresses the kernel is told as well */
     uint32_t weight;     /* how much longer an operation takes than one of a matrix product, roughly: sizes the submissions */
 } uvk_kernel_info;
 

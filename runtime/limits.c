@@ -32,8 +32,10 @@ static bool item_is(const char *item, size_t length, const char *text)
 
 static bool lower_limit(uvk_limits *limits, const char *item, size_t length)
 {
-    if (item_is(item, length, "kernels=direct") || item_is(item, length, "kernels=tiled")) {
-        limits->direct = item_is(item, length, "kernels=direct");
+    bool wide = item_is(item, length, "kernels=wide");
+    if (wide || item_is(item, length, "kernels=direct") || item_is(item, length, "kernels=tiled")) {
+        limits->wide = wide && limits->addresses;
+        limits->direct = !item_is(item, length, "kernels=tiled");
         return true;
     }
     const char *equals = memchr(item, '=', length);
@@ -55,6 +57,17 @@ static bool lower_limit(uvk_limits *limits, const char *item, size_t length)
     return true;
 }
 
+/* Mesa 25.3 and later keep what is the same in all threads apart; before, the *_wide kernels are slower than the others. */
+static const uint32_t knows_uniform_values = VK_MAKE_API_VERSION(0, 25, 3, 0);
+
+static bool has_addresses(VkPhysicalDevice device)
+{
+    VkPhysicalDeviceVulkan12Features v12 = {.sType = VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_VULKAN_1_2_FEATURES};
+    VkPhysicalDeviceFeatures2 features = {.sType = VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_FEATURES_2, .pNext = &v12};
+    vkGetPhysicalDeviceFeatures2(device, &features);
+    return v12.bufferDeviceAddress && features.features.shaderInt64;
+}
+
 uvk_status uvk_limits_read(VkPhysicalDevice device, uvk_limits *out, uvk_error *err)
 {
     VkPhysicalDeviceDriverProperties driver = {.sType = VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_DRIVER_PROPERTIES};
@@ -63,18 +76,23 @@ uvk_status uvk_limits_read(VkPhysicalDevice device, uvk_limits *out, uvk_error *
     VkPhysicalDeviceProperties2 properties = {.sType = VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_PROPERTIES_2, .pNext = &maintenance};
     vkGetPhysicalDeviceProperties2(device, &properties);
     const VkPhysicalDeviceLimits *l = &properties.properties.limits;
+    bool lavapipe = driver.driverID == VK_DRIVER_ID_MESA_LLVMPIPE && subgroup.subgroupSize >= 8 && subgroup.supportedOperations & VK_SUBGROUP_FEATURE_BALLOT_BIT;
+    bool of_today = lavapipe && properties.properties.driverVersion >= knows_uniform_values && has_addresses(device);
     uvk_limits limits = {
         .range = l->maxStorageBufferRange,
         .allocation = maintenance.maxMemoryAllocationSize,
         .groups = {l->maxComputeWorkGroupCount[0], l->maxComputeWorkGroupCount[1], l->maxComputeWorkGroupCount[2]},
         .alignment = l->minStorageBufferOffsetAlignment < 4 ? 4 : l->minStorageBufferOffsetAlignment,
-        .direct = driver.driverID == VK_DRIVER_ID_MESA_LLVMPIPE && subgroup.subgroupSize >= 8 && subgroup.supportedOperations & VK_SUBGROUP_FEATURE_BALLOT_BIT,
+        .direct = lavapipe,
+        .wide = of_today,
+        .addresses = of_today,
+        .lanes = subgroup.subgroupSize,
     };
     const char *lowered = getenv("ULTRAVK_LIMITS");
     for (const char *item = lowered; item && *item;) {
         size_t length = strcspn(item, ",");
         if (!lower_limit(&limits, item, length))
-            return uvk_fail(err, UVK_USAGE, "ULTRAVK_LIMITS=%s: expected range=N,allocation=N,groups=N,kernels=tiled|direct (N with an optional K, M or G)", lowered);
+            return uvk_fail(err, UVK_USAGE, "ULTRAVK_LIMITS=%s: expected range=N,allocation=N,groups=N,kernels=tiled|direct|wide (N with an optional K, M or G)", lowered);
         item += length + (item[length] == ',');
     }
     *out = limits;

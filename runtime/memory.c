@@ -57,8 +57,10 @@ static uvk_status bind_memory(uvk_context *ctx, VkBuffer buffer, bool host, cons
     uvk_status status = check_budget(ctx, needs.size, what, err); /* the driver may have rounded up */
     if (status)
         return status;
+    VkMemoryAllocateFlagsInfo with_address = {.sType = VK_STRUCTURE_TYPE_MEMORY_ALLOCATE_FLAGS_INFO, .flags = VK_MEMORY_ALLOCATE_DEVICE_ADDRESS_BIT};
     VkMemoryAllocateInfo info = {
         .sType = VK_STRUCTURE_TYPE_MEMORY_ALLOCATE_INFO,
+        .pNext = !host && ctx->limits.addresses ? &with_address : NULL,
         .allocationSize = needs.size,
         .memoryTypeIndex = (uint32_t)type,
     };
@@ -221,6 +223,12 @@ uint64_t uvk_pool_bytes(const uvk_pool *pool)
     return bytes;
 }
 
+static VkDeviceAddress block_address(const uvk_context *ctx, const block *b)
+{
+    VkBufferDeviceAddressInfo info = {.sType = VK_STRUCTURE_TYPE_BUFFER_DEVICE_ADDRESS_INFO, .buffer = b->buffer};
+    return ctx->limits.addresses ? ctx->vk.vkGetBufferDeviceAddress(ctx->device, &info) : 0;
+}
+
 uvk_status uvk_pool_commit(uvk_pool *pool, uvk_error *err)
 {
     uvk_status status = check_budget(pool->ctx, uvk_pool_bytes(pool), pool->what, err);
@@ -230,6 +238,8 @@ uvk_status uvk_pool_commit(uvk_pool *pool, uvk_error *err)
     if (!pool->spans)
         return uvk_fail_memory(err, pool->n_parts * sizeof *pool->spans, pool->what);
     VkBufferUsageFlags usage = VK_BUFFER_USAGE_STORAGE_BUFFER_BIT | VK_BUFFER_USAGE_TRANSFER_SRC_BIT | VK_BUFFER_USAGE_TRANSFER_DST_BIT;
+    if (pool->ctx->limits.addresses)
+        usage |= VK_BUFFER_USAGE_SHADER_DEVICE_ADDRESS_BIT;
     for (size_t i = 0; i < pool->n_blocks; i++) {
         block *b = &pool->blocks[i];
         status = uvk_memory_allocate(pool->ctx, &b->size, usage, false, pool->what, &b->buffer, &b->memory, NULL, err);
@@ -239,7 +249,8 @@ uvk_status uvk_pool_commit(uvk_pool *pool, uvk_error *err)
     }
     for (size_t i = 0; i < pool->n_parts; i++) {
         const placed_part *p = &pool->parts[i];
-        pool->spans[i] = (uvk_span){.buffer = pool->blocks[p->block].buffer, .offset = p->offset, .size = p->size};
+        const block *b = &pool->blocks[p->block];
+        pool->spans[i] = (uvk_span){.buffer = b->buffer, .offset = p->offset, .size = p->size, .address = block_address(pool->ctx, b) + p->offset};
         if (p->part == 0)
             p->tensor->parts = &pool->spans[i]; /* the parts of one tensor stand side by side */
     }

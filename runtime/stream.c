@@ -257,7 +257,7 @@ static uvk_status bind_buffers(uvk_context *ctx, uvk_frame *f, const uvk_dispatc
 static uvk_status record_groups(uvk_context *ctx, const uvk_dispatch *d, VkPipeline pipeline, uint64_t first, uint64_t count, uvk_error *err)
 {
     VkCommandBuffer commands;
-    uint32_t n = uvk_kernel_list[d->kernel].bindings, push[2 + UVK_MAX_PUSH / 4];
+    uint32_t n = uvk_kernel_list[d->kernel].bindings, push[2 + UVK_MAX_PUSH / 4], addresses = uvk_kernel_list[d->kernel].addresses;
     uvk_status status = uvk_stream_commands(ctx, &commands, err);
     if (status)
         return status;
@@ -265,13 +265,15 @@ static uvk_status record_groups(uvk_context *ctx, const uvk_dispatch *d, VkPipel
     if ((status = bind_buffers(ctx, f, d, n, err)))
         return status;
     ctx->vk.vkCmdBindPipeline(commands, VK_PIPELINE_BIND_POINT_COMPUTE, pipeline);
-    memcpy(push + 2, d->push, d->push_size);
+    for (uint32_t i = 0; i < addresses; i++)
+        memcpy(push + 2 + 2 * i, &d->bindings[i].address, sizeof(VkDeviceAddress));
+    memcpy(push + 2 + 2 * addresses, d->push, d->push_size);
     for (uint64_t end = first + count; first < end;) {
         uint32_t grid[3];
         uint64_t covered = fold(ctx->limits.groups, end - first, grid);
         push[0] = (uint32_t)first;
         push[1] = (uint32_t)(first + covered);
-        ctx->vk.vkCmdPushConstants(commands, ctx->kernels.layouts[n], VK_SHADER_STAGE_COMPUTE_BIT, 0, 8 + d->push_size, push);
+        ctx->vk.vkCmdPushConstants(commands, ctx->kernels.layouts[n], VK_SHADER_STAGE_COMPUTE_BIT, 0, 8 + 8 * addresses + d->push_size, push);
         ctx->vk.vkCmdDispatch(commands, grid[0], grid[1], grid[2]);
         first += covered;
     }

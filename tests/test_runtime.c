@@ -135,7 +135,7 @@ static void check_product(uvk_context *ctx, size_t M, size_t N, size_t K, uint32
 static void check_shapes(const char *limits, uint32_t parts)
 {
     uvk_context *ctx = open_with(limits, 0, "");
-    static const size_t shapes[][3] = {{1, 1, 1}, {33, 65, 17}, {3, 200, 7}, {70, 5, 130}, {64, 64, 64}};
+    static const size_t shapes[][3] = {{1, 1, 1}, {33, 65, 17}, {3, 200, 7}, {70, 5, 130}, {64, 64, 64}, {70, 34, 130}, {90, 70, 98}};
     for (size_t i = 0; i < sizeof shapes / sizeof *shapes; i++)
         check_product(ctx, shapes[i][0], shapes[i][1], shapes[i][2], 1);
     check_product(ctx, 9, 401, 33, parts);
@@ -158,6 +158,18 @@ static void test_products_direct(void **state)
     if (!direct)
         skip();
     check_shapes("kernels=direct", 1);
+}
+
+/* The wide kernels are those of lavapipe since Mesa 25.3. */
+static void test_products_wide(void **state)
+{
+    (void)state;
+    uvk_context *ctx = open_with("groups=64", 0, "");
+    bool wide = uvk_context_limits(ctx)->wide;
+    uvk_context_free(ctx);
+    if (!wide)
+        skip();
+    check_shapes("kernels=wide", 1);
 }
 
 /* A matrix beyond what a binding sees or an allocation holds is cut, and the products do not notice. */
@@ -379,6 +391,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_products_tiled),
         cmocka_unit_test(test_products_direct),
+        cmocka_unit_test(test_products_wide),
         cmocka_unit_test(test_products_of_cut_matrices),
         cmocka_unit_test(test_products_in_tiny_grids),
         cmocka_unit_test(test_wrong_limits_are_refused),
