@@ -28,7 +28,7 @@ typedef struct uvk_limits {
 /* ---- Tiers ----------------------------------------------------------------------------------------------------------- */
 
 /* Kernels that compute the same in ways of their own; the best first, the last runs everywhere. */
-typedef enum uvk_tier { UVK_DIRECT, UVK_TILED, UVK_TIERS } uvk_tier;
+typedef enum uvk_tier { UVK_WIDE, UVK_DIRECT, UVK_TILED, UVK_TIERS } uvk_tier;
 
 /* What the self-check (models/self_check.h) found. */
 typedef struct uvk_verdict {

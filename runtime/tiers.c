@@ -9,16 +9,17 @@
 
 enum { LARGEST_FILE = 4096 };
 
-static const char *const names[UVK_TIERS] = {[UVK_DIRECT] = "direct", [UVK_TILED] = "tiled"};
+static const char *const names[UVK_TIERS] = {[UVK_WIDE] = "wide", [UVK_DIRECT] = "direct", [UVK_TILED] = "tiled"};
 
 bool uvk_tier_applies(const uvk_context *ctx, uvk_tier tier)
 {
-    return tier == UVK_TILED || ctx->limits.direct;
+    return tier == UVK_TILED || (tier == UVK_WIDE ? ctx->limits.wide : ctx->limits.direct);
 }
 
 void uvk_tier_use(uvk_context *ctx, uvk_tier tier)
 {
-    ctx->limits.direct = tier == UVK_DIRECT;
+    ctx->limits.direct = tier != UVK_TILED;
+    ctx->limits.wide = tier == UVK_WIDE;
 }
 
 /* Of one device with one driver, and of these kernels. */

@@ -2,10 +2,10 @@
  * be, where its text ends and what is put around it. */
 #include "fuzz.h"
 
+#include "decoding.h"
 #include "model.h"
 #include "model_fixture.h"
 #include "prompt.h"
-#include "stop_ids.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -51,13 +51,27 @@ static void read_prompt(void)
     free(piece);
 }
 
+/* And what it does to a few logits. */
+static void read_decoding(void)
+{
+    enum { VOCABULARY = 100 };
+    float logits[VOCABULARY] = {1, -1, 2};
+    int32_t ids[] = {3, 1, 2, 1, 2};
+    const uvk_generated g = {.ids = ids, .count = 5, .given = 2, .most = 9, .encoder = ids, .n_encoder = 5};
+    uvk_decoding decoding = {0};
+    uvk_error err;
+    uvk_status status = uvk_decoding_load(fuzz_folder(), VOCABULARY, &decoding, &err);
+    fuzz_check(status, &err);
+    if (status == UVK_OK)
+        uvk_decoding_apply(&decoding, &g, logits, VOCABULARY);
+    uvk_decoding_free(&decoding);
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     static bool ready;
     static uvk_arch arch;
     const uvk_family *family;
-    int32_t ids[4];
-    int count;
     uvk_error err;
     fuzz_part rest = {data, size};
     if (!ready) {
@@ -67,7 +81,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     fuzz_write("config.json", fuzz_next(&rest));
     fuzz_write("generation_config.json", fuzz_next(&rest));
     fuzz_write("tokenizer_config.json", fuzz_next(&rest));
-    fuzz_check(uvk_stop_ids_load(fuzz_folder(), 100, ids, 4, &count, &err), &err);
+    read_decoding();
     read_prompt();
     uvk_status status = uvk_arch_load(fuzz_folder(), &arch, &family, &err);
     fuzz_check(status, &err);
