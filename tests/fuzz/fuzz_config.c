@@ -71,7 +71,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     static bool ready;
     static uvk_arch arch;
-    const uvk_family *family;
+    const uvk_family *family = NULL;
     uvk_error err;
     fuzz_part rest = {data, size};
     if (!ready) {
