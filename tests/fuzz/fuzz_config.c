@@ -5,7 +5,6 @@
 #include "model.h"
 #include "model_fixture.h"
 #include "prompt.h"
-#include "stop_ids.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -55,9 +54,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     static bool ready;
     static uvk_arch arch;
-    const uvk_family *family;
-    int32_t ids[4];
-    int count;
+    const uvk_family *family = NULL;
+    uvk_decoding decoding;
     uvk_error err;
     fuzz_part rest = {data, size};
     if (!ready) {
@@ -67,7 +65,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     fuzz_write("config.json", fuzz_next(&rest));
     fuzz_write("generation_config.json", fuzz_next(&rest));
     fuzz_write("tokenizer_config.json", fuzz_next(&rest));
-    fuzz_check(uvk_stop_ids_load(fuzz_folder(), 100, ids, 4, &count, &err), &err);
+    fuzz_check(uvk_decoding_load(fuzz_folder(), 100, &decoding, &err), &err);
+    uvk_decoding_free(&decoding);
     read_prompt();
     uvk_status status = uvk_arch_load(fuzz_folder(), &arch, &family, &err);
     fuzz_check(status, &err);
