@@ -241,8 +241,6 @@ static uvk_status open_all(job *j, evaluation *e, input_list *inputs, uvk_error 
         status = summary_read_prompt(j, err);
     if (status == UVK_OK)
         status = job_load(j, err);
-    if (status == UVK_OK && j->info->encoder_layers)
-        status = uvk_fail(err, UVK_BAD_INPUT, "%s: evaluate does not take encoder-decoders such as %s (decoder language models, and vision models)", j->o->model, j->info->family);
     if (status == UVK_OK)
         status = check_modality(j, e->subject, err);
     if (status != UVK_OK)

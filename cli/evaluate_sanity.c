@@ -37,10 +37,10 @@ static uvk_status compare(const job *j, const evaluation *e, explained *r, float
 
 static uvk_status descend(job *j, const evaluation *e, explained *r, float *before, float *now, uvk_error *err)
 {
-    int blocks = j->layer - 1;
+    int blocks = j->info->encoder_layers + j->layer - 1; /* an encoder lies below its decoder */
     uvk_status status = all_maps(j, e, r, before, err);
     for (int done = 1; done <= blocks && status == UVK_OK; done++) {
-        if ((status = uvk_reinitialize_block(j->session, j->layer - done, j->o->seed, err)) || (status = uvk_forward(j->session, r->input, err)) ||
+        if ((status = uvk_reinitialize_block(j->session, blocks + 1 - done, j->o->seed, err)) || (status = uvk_forward(j->session, r->input, err)) ||
             (status = all_maps(j, e, r, now, err)))
             break;
         status = compare(j, e, r, before, now, (double)done / blocks, err);

@@ -1,4 +1,5 @@
 /* ultravk info: what a model folder holds, and what explaining all patches, or all tokens of a text, takes on the device. */
+#include "input.h"
 #include "messages.h"
 #include "options.h"
 #include "text.h"
@@ -78,10 +79,41 @@ static void print_unused(const uvk_model_info *m)
     puts(m->n_unused > LISTED ? " ..." : "");
 }
 
+/* The special tokens that a sequence may hold: of an image those before the first patch, of a text those of the tokenizer. Owned by the
+ * caller. */
+static cJSON *list_special(const uvk_model *model)
+{
+    const uvk_arch *a = &model->arch;
+    cJSON *list = cJSON_CreateArray();
+    for (int i = 0; a->modality == UVK_VISION && i < a->special; i++)
+        cJSON_AddItemToArray(list, cJSON_CreateString(i == 0 ? "CLS" : i < a->special - a->registers ? "distillation" : "register"));
+    int32_t size = a->modality == UVK_TEXT && model->tokenizer ? uvk_tokenizer_size(model->tokenizer) : 0;
+    for (int32_t id = 0; id < size; id++)
+        if (uvk_is_marker(model->tokenizer, id)) {
+            char *piece = text_escaped(uvk_tokenizer_piece(model->tokenizer, id));
+            cJSON_AddItemToArray(list, cJSON_CreateString(piece));
+            free(piece);
+        }
+    return list;
+}
+
+static void print_special(const uvk_model *model)
+{
+    cJSON *list = list_special(model);
+    int count = cJSON_GetArraySize(list);
+    if (count)
+        printf("%-12s", "special");
+    for (int i = 0; i < count && i < LISTED; i++)
+        printf("%s%s", i ? ", " : " ", cJSON_GetArrayItem(list, i)->valuestring);
+    if (count)
+        puts(count > LISTED ? ", ..." : "");
+    cJSON_Delete(list);
+}
+
 static void print_vision(const uvk_model_info *m)
 {
-    printf("%-12s %d, %d of them special\n", "tokens", m->tokens, m->special);
-    printf("%-12s %d x %d patches of %d pixels\n%-12s %d x %d pixels\n", "grid", m->grid_rows, m->grid_cols, m->patch, "image", m->image_height, m->image_width);
+    printf("%-12s %d\n%-12s %d x %d patches of %d pixels\n%-12s %d x %d pixels\n", "tokens", m->tokens, "grid", m->grid_rows, m->grid_cols, m->patch, "image", m->image_height,
+           m->image_width);
     if (m->classes)
         printf("%-12s %d, with --scalar logprob\n", "classes", m->classes);
     if (m->embedding)
@@ -97,8 +129,9 @@ static void print_text(const uvk_model_info *m)
         printf("%-12s greedy; of generation_config.json ignored: %s\n", "generation", m->ignored);
 }
 
-static void print_table(const uvk_model_info *m, const forecast *f)
+static void print_table(const uvk_model *model, const forecast *f)
 {
+    const uvk_model_info *m = uvk_model_get_info(model);
     bool vision = m->modality == UVK_VISION;
     printf("%-12s %s\n%-12s %s (%s)\n", "name", m->name, "family", m->family, vision ? "vision" : "text");
     if (m->encoder_layers)
@@ -111,6 +144,7 @@ static void print_table(const uvk_model_info *m, const forecast *f)
         print_vision(m);
     else
         print_text(m);
+    print_special(model);
     printf("%-12s %llu\n%-12s %s\n", "parameters", (unsigned long long)m->parameters, "sha256", m->sha256);
     print_unused(m);
     print_forecast(m, f);
@@ -140,8 +174,9 @@ static void add_text(cJSON *json, const char *key, const char *text)
     free(clean);
 }
 
-static void print_json(const uvk_model_info *m, const forecast *f)
+static void print_json(const uvk_model *model, const forecast *f)
 {
+    const uvk_model_info *m = uvk_model_get_info(model);
     cJSON *json = cJSON_CreateObject();
     add_text(json, "path", m->path);
     add_text(json, "name", m->name);
@@ -156,6 +191,7 @@ static void print_json(const uvk_model_info *m, const forecast *f)
     for (size_t i = 0; i < sizeof numbers / sizeof *numbers; i++)
         cJSON_AddNumberToObject(json, numbers[i].key, numbers[i].value);
     cJSON_AddBoolToObject(json, "causal", m->causal);
+    cJSON_AddItemToObject(json, "special_tokens", list_special(model));
     cJSON_AddStringToObject(json, "sha256", m->sha256);
     cJSON_AddItemToObject(json, "ignored", m->ignored ? cJSON_CreateString(m->ignored) : cJSON_CreateNull());
     cJSON_AddItemToObject(json, "unused", cJSON_CreateStringArray(m->unused, m->n_unused < LISTED ? m->n_unused : LISTED));
@@ -174,13 +210,12 @@ uvk_status verb_info(const options *o)
     if (uvk_model_load_sized(o->model, o->image_size.first, o->image_size.second, &model, &err) != UVK_OK)
         return complain(&err);
     predict(o, model, &f);
-    const uvk_model_info *info = uvk_model_get_info(model);
     if (f.status == UVK_USAGE)
         complain(&f.err);
     else if (o->json)
-        print_json(info, &f);
+        print_json(model, &f);
     else
-        print_table(info, &f);
+        print_table(model, &f);
     uvk_model_free(model);
     return f.status == UVK_USAGE ? f.status : UVK_OK;
 }

@@ -97,7 +97,7 @@ uvk_status whole_image_check(job *j, uvk_error *err)
 
 uvk_status whole_image_open(job *j, uvk_error *err)
 {
-    if (j->o->scalar != UVK_SIMILARITY)
+    if (j->o->scalar != UVK_SIMILARITY || j->text) /* the text stays what it is when a device is opened anew */
         return UVK_OK;
     j->text = text_alloc((size_t)j->info->embedding, sizeof *j->text);
     uvk_status status = uvk_text_embedding(j->context, j->model, j->o->similar_to, strlen(j->o->similar_to), j->text, err);

@@ -345,7 +345,8 @@ UVK_API uvk_status uvk_generate(uvk_session *session, const uvk_input *input, in
 UVK_API uvk_status uvk_explain(uvk_session *session, const uvk_explain_params *params, float *rows, uvk_cost *cost, uvk_error *err);
 
 /* Raw attention rollout, a baseline: rows[k*n + j] is row targets[k] of R(layer-1) ... R(1), R(b) = (mean_h A(b,h) + I) / 2, of the last
- * forward (arXiv 2005.00928). layer 0: L+1. rows holds n_targets*n floats, owned by the caller; each row sums to 1. An n x n matrix is
+ * forward (arXiv 2005.00928). In a decoder beside an encoder attention over the encoder has a factor (mean_h A + I) / 2 of its own, left of that
+ * over the own side; the encoder counts whole. layer 0: L+1. rows holds n_targets*n floats, owned by the caller; each row sums to 1. An n x n matrix is
  * held on the device meanwhile. A row that is not finite: UVK_FAILED. */
 UVK_API uvk_status uvk_raw_rollout(uvk_session *session, int layer, const int32_t *targets, int n_targets, float *rows, uvk_error *err);
 

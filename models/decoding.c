@@ -73,7 +73,9 @@ static uvk_status read_bad_words(const reader *r, uvk_decoding *d, uvk_error *er
     uvk_status status = UVK_OK;
     if (!cJSON_IsArray(list) || count == 0)
         return UVK_OK;
-    if (count > MOST_IDS || !(d->bad_words = calloc((size_t)count, sizeof *d->bad_words)))
+    if (count > MOST_IDS)
+        return uvk_fail(err, UVK_BAD_INPUT, "%s: more than %d lists in bad_words_ids", r->file, MOST_IDS);
+    if (!(d->bad_words = calloc((size_t)count, sizeof *d->bad_words)))
         return uvk_fail_memory(err, (size_t)count * sizeof *d->bad_words, "bad_words_ids");
     cJSON_ArrayForEach(word, list) {
         uvk_bad_word *to = &d->bad_words[d->n_bad_words];

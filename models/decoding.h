@@ -29,7 +29,7 @@ typedef struct uvk_decoding {
     char ignored[256];              /* "num_beams 4, ..." */
 } uvk_decoding;
 
-/* Reads both files of a folder. Ids outside the vocabulary mean "none", as some checkpoints write it. */
+/* Reads both files of a folder; uvk_decoding_free follows, also after a failure. Ids outside the vocabulary mean "none", as some checkpoints write it. */
 uvk_status uvk_decoding_load(const char *dir, int vocabulary, uvk_decoding *out, uvk_error *err);
 void uvk_decoding_free(uvk_decoding *d);
 bool uvk_decoding_stops(const uvk_decoding *d, int32_t id);

@@ -1,11 +1,14 @@
 #include "family.h"
 #include "families.h"
 #include "family_other.h"
+#include "safetensors_missing.h"
 
+#include <errno.h>
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 static const uvk_family *const families[] = {
     &uvk_family_vit, &uvk_family_deit, &uvk_family_dinov2, &uvk_family_dinov2_with_registers, &uvk_family_clip, &uvk_family_clip_vision_model,
@@ -374,6 +377,8 @@ uvk_status uvk_arch_load(const char *dir, uvk_arch *out, const uvk_family **fami
         return uvk_fail(err, UVK_BAD_INPUT, "%.200s...: the path is too long", dir);
     cJSON *config;
     const cJSON *section = NULL;
+    if (access(file, F_OK) && errno == ENOENT)
+        return uvk_fail_no_config(dir, err);
     uvk_status status = uvk_json_load(file, LARGEST_CONFIG, &config, err);
     if (status)
         return status;

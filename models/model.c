@@ -80,6 +80,8 @@ static const char *foreign_names(const uvk_model *m)
         return "; these are timm's names: take the transformers version of this checkpoint";
     if (uvk_tensor_file_find(m->file, "visual.conv1.weight"))
         return "; these are open_clip's names: take the transformers version of this checkpoint";
+    if (uvk_tensor_file_find(m->file, "model.layers.0.self_attn.q_proj.qweight"))
+        return "; a quantized checkpoint: take the one it was made from";
     return "";
 }
 

@@ -294,15 +294,17 @@ uvk_status uvk_attention(uvk_context *ctx, const uvk_attention_shape *s, const u
     return uvk_dispatch_record(ctx, &d, err);
 }
 
-uvk_status uvk_attention_mean(uvk_context *ctx, const uvk_attention_shape *s, const uvk_tensor *qkv, const uvk_tensor *stats, const uvk_tensor *factor, uvk_error *err)
+uvk_status uvk_attention_mean(uvk_context *ctx, const uvk_attention_shape *s, const uvk_tensor *qkv, const uvk_tensor *bias, uvk_range queries, const uvk_tensor *stats,
+                              const uvk_tensor *factor, uvk_error *err)
 {
     uvk_status status = UVK_OK;
     for (uint32_t p = 0; p < factor->n_parts && status == UVK_OK; p++) {
-        struct { uvk_attention_shape shape; uint32_t first_row, rows; } push = {*s, (uint32_t)(p * factor->part_rows), (uint32_t)rows_of_part(factor, p)};
+        struct { uvk_attention_shape shape; uint32_t first_row, rows; uvk_range queries; } push = {*s, (uint32_t)(p * factor->part_rows), (uint32_t)rows_of_part(factor, p), queries};
         uint64_t entries = (uint64_t)push.rows * s->tokens;
         uvk_dispatch d = {
             .kernel = UVK_ATTENTION_MEAN,
-            .bindings = {whole(qkv), whole(stats), factor->parts[p]},
+            .constants = {s->bias_reach > 0},
+            .bindings = {whole(qkv), whole(stats), factor->parts[p], bias_span(s, bias, qkv)},
             .push = &push,
             .push_size = sizeof push,
             .groups = divide_up(entries, THREADS),

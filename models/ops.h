@@ -80,8 +80,10 @@ uvk_status uvk_rotate_backward(uvk_context *ctx, const uvk_attention_shape *shap
  * read where the shape has one, and may be NULL where not. */
 uvk_status uvk_attention(uvk_context *ctx, const uvk_attention_shape *shape, const uvk_tensor *qkv, const uvk_tensor *bias, uvk_range range, const uvk_tensor *o, const uvk_tensor *stats, uvk_error *err);
 
-/* (mean_h A + I) / 2 into factor[n, n], which may be cut: what a block contributes to raw attention rollout. */
-uvk_status uvk_attention_mean(uvk_context *ctx, const uvk_attention_shape *shape, const uvk_tensor *qkv, const uvk_tensor *stats, const uvk_tensor *factor, uvk_error *err);
+/* (mean_h A + I) / 2 in the rows of queries, I in the others, into factor[n, n], which may be cut: what an attention contributes to raw
+ * attention rollout. bias as in uvk_attention. */
+uvk_status uvk_attention_mean(uvk_context *ctx, const uvk_attention_shape *shape, const uvk_tensor *qkv, const uvk_tensor *bias, uvk_range queries, const uvk_tensor *stats,
+                              const uvk_tensor *factor, uvk_error *err);
 
 /* An attention whose gradient is wanted, and the gradient of its output: what the kernels below share. */
 typedef struct uvk_attention_gradient {

@@ -6,5 +6,7 @@
 
 /* UVK_BAD_INPUT: what was looked for in dir, and what to do about the weights of another kind that are there instead. */
 uvk_status uvk_fail_no_weights(const char *dir, uvk_error *err);
+/* The same for a folder without config.json. */
+uvk_status uvk_fail_no_config(const char *dir, uvk_error *err);
 
 #endif

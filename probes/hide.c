@@ -99,7 +99,7 @@ static uvk_status run_image(uvk_hider *h, const bool *hidden, uvk_error *err)
 static void take_tokens(uvk_hider *h, const bool *hidden)
 {
     const uvk_token *all = h->input->tokens;
-    h->variant.count = 0;
+    h->variant.count = h->variant.encoder_count = 0;
     for (int i = 0; i < h->n; i++) {
         bool gone = hidden[i] && h->removal == UVK_REMOVE_DELETE;
         h->places[i] = gone ? -1 : h->variant.count;
@@ -107,6 +107,7 @@ static void take_tokens(uvk_hider *h, const bool *hidden)
             continue;
         uvk_token *t = &h->variant.tokens[h->variant.count++];
         *t = all[i];
+        h->variant.encoder_count += i < h->input->encoder_count;
         if (hidden[i])
             t->id = h->replacement;
     }
@@ -142,10 +143,11 @@ static uvk_status run_text(uvk_hider *h, const bool *hidden, uvk_error *err)
     uvk_session *s = h->session;
     take_tokens(h, hidden);
     uint32_t n = (uint32_t)h->variant.count, shared = count_shared(h);
-    if (n == 0)
+    bool sides = s->model->arch.encoder_layers > 0;
+    if (n == 0 || (sides && h->variant.encoder_count == 0))
         return uvk_fail(err, UVK_USAGE, "%s: nothing of the text is left when all its tokens are removed", h->input->path);
     /* s->ids has room for the longest text of late; a whole pass makes room for this one */
-    if (!s->model->arch.causal || shared == 0 || s->tokens < n)
+    if (!s->model->arch.causal || sides || shared == 0 || s->tokens < n)
         return uvk_forward(s, &h->variant, err);
     return run_rest(s, h->variant.tokens, shared < n ? shared : n - 1, n, err);
 }

@@ -62,7 +62,9 @@ uvk_status uvk_reinitialize_block(uvk_session *s, int block, int64_t seed, uvk_e
     const struct { const uvk_tensor *tensor; bool matrix; float value; } list[] = {
         {&w->qkv, true, 0}, {&w->out, true, 0}, {&w->up, true, 0}, {&w->down, true, 0}, {&w->qkv_bias, false, 0}, {&w->out_bias, false, 0},
         {&w->up_bias, false, 0}, {&w->down_bias, false, 0}, {&w->norm1_weight, false, 1}, {&w->norm1_bias, false, 0}, {&w->norm2_weight, false, 1},
-        {&w->norm2_bias, false, 0}, {&w->query_norm, false, 1}, {&w->key_norm, false, 1},
+        {&w->norm2_bias, false, 0}, {&w->query_norm, false, 1}, {&w->key_norm, false, 1}, {&w->cross_query, true, 0}, {&w->cross_memory, true, 0},
+        {&w->cross_out, true, 0}, {&w->cross_query_bias, false, 0}, {&w->cross_memory_bias, false, 0}, {&w->cross_out_bias, false, 0},
+        {&w->cross_norm_weight, false, 1}, {&w->cross_norm_bias, false, 0},
     };
     uvk_random draw = uvk_random_start(seed, (uint64_t)block);
     uvk_status status = UVK_OK;

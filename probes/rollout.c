@@ -1,4 +1,5 @@
-/* Raw attention rollout: e_i R(l-1) ... R(1), R(b) = (mean_h A + I) / 2, for all targets of a chunk at once. */
+/* Raw attention rollout: e_i R(l-1) ... R(1), R(b) = (mean_h A + I) / 2, for all targets of a chunk at once. In a decoder beside an encoder,
+ * attention over the encoder has a factor of its own, above that of the block's attention over its own side. */
 #include "job.h"
 
 #include <math.h>
@@ -27,17 +28,29 @@ static uvk_status allocate(rollout *r, const uvk_job *job, uint32_t chunk, uvk_e
     return uvk_pool_commit(r->pool, err);
 }
 
-static uvk_status multiply(rollout *r, uvk_session *s, int block, uint32_t count, uvk_error *err)
+static uvk_status apply(rollout *r, uvk_session *s, uint32_t count, uvk_error *err)
 {
-    const uvk_block_activations *a = &s->activations.blocks[block - 1];
-    uvk_attention_shape shape = uvk_arch_attention(&s->model->arch, block, uvk_session_extent(s));
-    uvk_status status = uvk_attention_mean(s->ctx, &shape, &a->qkv, &a->attention_stats, &r->factor, err);
-    if (status == UVK_OK)
-        status = uvk_linear_backward(s->ctx, &r->rows, count, &r->factor, &r->next, err);
+    uvk_status status = uvk_linear_backward(s->ctx, &r->rows, count, &r->factor, &r->next, err);
     uvk_tensor swap = r->rows;
     r->rows = r->next;
     r->next = swap;
     return status;
+}
+
+/* A block's factors, from above. */
+static uvk_status multiply(rollout *r, uvk_session *s, int block, uint32_t count, uvk_error *err)
+{
+    const uvk_arch *arch = &s->model->arch;
+    const uvk_block_activations *a = &s->activations.blocks[block - 1];
+    uvk_extent extent = uvk_session_extent(s);
+    uvk_attention_shape shape = uvk_arch_attention(arch, block, extent), cross = uvk_arch_cross_attention(arch, extent);
+    uvk_range rows = uvk_arch_encodes(arch, block) ? (uvk_range){0, extent.encoder} : (uvk_range){extent.encoder, extent.tokens - extent.encoder};
+    uvk_status status = UVK_OK;
+    if (uvk_arch_crosses(arch, block) && (status = uvk_attention_mean(s->ctx, &cross, &a->cross.qkv, NULL, rows, &a->cross.stats, &r->factor, err)) == UVK_OK)
+        status = apply(r, s, count, err);
+    if (status == UVK_OK)
+        status = uvk_attention_mean(s->ctx, &shape, &a->qkv, uvk_session_bias(s, block), rows, &a->attention_stats, &r->factor, err);
+    return status ? status : apply(r, s, count, err);
 }
 
 /* rows holds the unit vectors of the targets, then what came of them. */
@@ -45,7 +58,7 @@ static uvk_status run_chunk(rollout *r, const uvk_job *job, uint32_t count, floa
 {
     uvk_context *ctx = job->session->ctx;
     uvk_status status = uvk_upload(ctx, &r->rows, 0, count, rows, err);
-    for (int block = job->layer - 1; block >= 1 && status == UVK_OK; block--)
+    for (int block = job->session->model->arch.encoder_layers + job->layer - 1; block >= 1 && status == UVK_OK; block--)
         status = multiply(r, job->session, block, count, err);
     return status ? status : uvk_download(ctx, &r->rows, 0, count, rows, err);
 }

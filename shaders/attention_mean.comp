@@ -1,10 +1,12 @@
-// (mean_h A + I) / 2, [rows, n], of the rows of the sequence from first_row on: a block's factor of raw attention rollout. One thread
-// an element.
+// (mean_h A + I) / 2 in the rows of the sequence that ask, I in the others: an attention's factor of raw attention rollout, of which
+// this writes [rows, n] from row first_row on. One thread an element.
 #version 450
 #extension GL_GOOGLE_include_directive : require
 layout(local_size_x = 64) in;
 
-#define PUSH_OWN uint first_row, rows;
+#define PUSH_OWN uint first_row, rows, first_query, queries;
+#define BIAS_BINDING 3
+#define BIAS_CONSTANT 0
 #include "attention.glsl"
 #include "math.glsl"
 
@@ -19,7 +21,7 @@ float probability(uint head, uint token, uint key)
     for (uint k = 0; k < head_dim; k++)
         product = fma(qkv[a + k], qkv[b + k], product);
     vec2 s = stats[token * heads + head];
-    return exp_accurate(fma(scale, product, -s.x)) * s.y;
+    return exp_accurate(fma(scale, product, bias(token, key, head)) - s.x) * s.y;
 }
 
 void main()
@@ -32,7 +34,10 @@ void main()
         return;
     uint token = first_row + i / tokens, key = i % tokens;
     float sum = 0.0;
-    for (uint head = 0; head < heads && visible(token, key); head++)
+    bool asks = token >= first_query && token - first_query < queries;
+    bool seen = asks && key >= first_key && key < end_of_keys() && visible(token, key);
+    for (uint head = 0; head < heads && seen; head++)
         sum += probability(head, token, key);
-    factor[i] = 0.5 * (sum / float(heads) + (token == key ? 1.0 : 0.0));
+    float own = token == key ? 1.0 : 0.0;
+    factor[i] = asks ? 0.5 * (sum / float(heads) + own) : own;
 }

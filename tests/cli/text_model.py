@@ -98,3 +98,67 @@ def make_text_model(folder, **config):
         "rope_theta": 10000.0, "max_position_embeddings": CONTEXT, "tie_word_embeddings": False, "bos_token_id": BOS, "eos_token_id": EOS, **config})
     write_safetensors(os.path.join(folder, "model.safetensors"), weights())
     return folder
+
+
+def joint_weights(family):
+    """{name: (shape, values)} of a T5 or a BART, encoder and decoder of two blocks; what is likely reads as text here too."""
+    draw = random.Random(7)
+    t5, mlp = family == "t5", 32
+    tensors = {}
+
+    def linear(name, rows, columns, scale=0.3):
+        tensors[name + ".weight"] = [rows, columns], [scale * draw.gauss(0, 1) for _ in range(rows * columns)]
+        if not t5:
+            tensors[name + ".bias"] = [rows], [0.1 * draw.gauss(0, 1) for _ in range(rows)]
+
+    def norm(name):
+        tensors[name + ".weight"] = [WIDTH], [1 + 0.1 * draw.gauss(0, 1) for _ in range(WIDTH)]
+        if not t5:
+            tensors[name + ".bias"] = [WIDTH], [0.1 * draw.gauss(0, 1) for _ in range(WIDTH)]
+
+    def table(name, rows, columns, scale):
+        tensors[name] = [rows, columns], [scale * draw.gauss(0, 1) for _ in range(rows * columns)]
+
+    def attention(name, norm_name):
+        for part in ("q", "k", "v", "o"):
+            linear(name + (part if t5 else {"o": "out"}.get(part, part) + "_proj"), WIDTH, WIDTH)
+        norm(norm_name)
+
+    prefix = "" if t5 else "model."
+    table(prefix + "shared.weight", VOCABULARY, WIDTH, 1)
+    for side in ("encoder", "decoder"):
+        for i in range(LAYERS):
+            block = side + ".block.%d.layer." % i if t5 else prefix + side + ".layers.%d." % i
+            last = 2 if side == "decoder" else 1
+            attention(block + ("0.SelfAttention." if t5 else "self_attn."), block + ("0.layer_norm" if t5 else "self_attn_layer_norm"))
+            if side == "decoder":
+                attention(block + ("1.EncDecAttention." if t5 else "encoder_attn."), block + ("1.layer_norm" if t5 else "encoder_attn_layer_norm"))
+            linear(block + ("%d.DenseReluDense.wi" % last if t5 else "fc1"), mlp, WIDTH)
+            linear(block + ("%d.DenseReluDense.wo" % last if t5 else "fc2"), WIDTH, mlp)
+            norm(block + ("%d.layer_norm" % last if t5 else "final_layer_norm"))
+        if t5:
+            table(side + ".block.0.layer.0.SelfAttention.relative_attention_bias.weight", 8, 4, 0.5)
+            norm(side + ".final_layer_norm")
+        else:
+            table(prefix + side + ".embed_positions.weight", CONTEXT + 2, WIDTH, 0.5)
+            norm(prefix + side + ".layernorm_embedding")
+    letters = [piece.isascii() and piece.isalpha() for piece in vocabulary()]
+    if t5:
+        table("lm_head.weight", VOCABULARY, WIDTH, 0.3)
+        head = tensors["lm_head.weight"][1]
+        for i in (i for i, letter in enumerate(letters) if not letter):
+            head[i * WIDTH:(i + 1) * WIDTH] = [0.0] * WIDTH
+    else:
+        tensors["final_logits_bias"] = [1, VOCABULARY], [0.0 if letter else -40.0 for letter in letters]
+    return tensors
+
+
+def make_joint_model(folder, family):
+    write_tokenizer(folder)
+    shape = {"t5": {"d_kv": 6, "d_ff": 32, "num_layers": LAYERS, "num_heads": 4, "feed_forward_proj": "relu", "relative_attention_num_buckets": 8,
+                    "relative_attention_max_distance": 16, "n_positions": CONTEXT, "tie_word_embeddings": False, "decoder_start_token_id": 0},
+             "bart": {"encoder_layers": LAYERS, "decoder_layers": LAYERS, "encoder_attention_heads": 4, "decoder_attention_heads": 4, "encoder_ffn_dim": 32,
+                      "decoder_ffn_dim": 32, "activation_function": "gelu", "max_position_embeddings": CONTEXT, "decoder_start_token_id": 1}}[family]
+    write_json(folder, "config.json", {"model_type": family, "d_model": WIDTH, "vocab_size": VOCABULARY, "bos_token_id": BOS, "eos_token_id": EOS, **shape})
+    write_safetensors(os.path.join(folder, "model.safetensors"), joint_weights(family))
+    return folder

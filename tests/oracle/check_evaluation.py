@@ -4,8 +4,8 @@
   check_evaluation.py prepare WORK --reference DIR            where torch and SciPy are: writes models, inputs and numbers
   check_evaluation.py compare WORK --program PATH             where the program runs: needs nothing but Python
 
-An image: drift curves, their areas and gaps, and layer scores. A text: comprehensiveness and sufficiency of a summary that the model
-generates. Every method but the random one, whose orders are drawn. The last line is "N passed, N failed".
+An image: drift curves, their areas and gaps, and layer scores. A text, of a decoder and of encoder-decoders: comprehensiveness and
+sufficiency of a summary that the model generates. Every method but the random one, whose orders are drawn. The last line is "N passed, N failed".
 """
 import argparse
 import json
@@ -141,21 +141,11 @@ def generate(model, ids):
     return ids
 
 
-def prepare_text(work):
-    folder = os.path.join(work, "text")
-    subprocess.run([sys.executable, os.path.join(reference, "hf_oracle.py"), "make", "llama", folder, "--layers", "3", "--dim", "48", "--heads", "4", "--kv", "2", "--tokens", "30",
-                    "--seed", "2"], check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-    model = gradients_reach_the_input(ultra_ref.Model(folder, True), "embed_tokens.weight")
-    context = torch.from_numpy(np.load(os.path.join(folder, "input.npy"))).long()
-    ids, n, expected = generate(model, context), len(context), []
-    summary = ids[n:]
-    assert 1 not in summary.tolist(), "the model ends its summary early: another seed"
-    full = probability(model, context, summary)
-    without = lambda hidden: probability(model, context[[i for i in range(n) if i not in hidden]], summary)
-    targets = list(range(n - 1, n - 1 + NEW))
+def erasures(n, full, without, scores_of):
+    """What evaluate faithfulness stores, of scores over n context tokens by every method."""
+    expected = []
     for method in METHODS:
-        scores = (np.array([full - without({i}) for i in range(n)]) if method == "leave_one_out" else
-                  contribution(model, ids, n, rows_of(method, model, ids, len(model.forward(ids)[1]) + 1, targets)))
+        scores = np.array([full - without({i}) for i in range(n)]) if method == "leave_one_out" else scores_of(method)
         order, sums = sorted(range(n), key=lambda i: (-scores[i], i)), {"comprehensiveness": [], "sufficiency": []}
         for k in ERASED:
             top = set(order[:max(1, math.ceil(n * k / 100))])
@@ -163,21 +153,112 @@ def prepare_text(work):
                 sums[name].append(full - without(hidden))
                 expected.append([name, method, None, k / 100, sums[name][-1]])
         expected += [["aopc_" + name, method, None, None, float(np.mean(values))] for name, values in sums.items()]
-    return {"name": "a text", "model": "text", "input": "text/input.npy", "flags": ["--max-new", str(NEW)], "verbs": ["faithfulness"], "expected": expected}
+    return expected
+
+
+class Joint:
+    """An encoder-decoder of transformers in float64: what its blocks hand on, and every attention."""
+
+    def __init__(self, folder):
+        with open(os.path.join(folder, "config.json")) as file:
+            self.t5 = json.load(file)["model_type"] == "t5"
+        self.model = transformers.AutoModelForSeq2SeqLM.from_pretrained(folder, attn_implementation="eager", dtype=torch.float64).eval()
+        base = self.model if self.t5 else self.model.model
+        blocks = [side.block if self.t5 else side.layers for side in (base.encoder, base.decoder)]
+        self.seen = {}
+        take = lambda key, values: self.seen.__setitem__(key, values[0] if isinstance(values, tuple) else values)
+        for key, side in zip(("encoder", "decoder"), blocks):
+            side[0].register_forward_pre_hook(lambda m, args, kw, key=key: take(key, args or kw["hidden_states"]), with_kwargs=True)
+        blocks[1][-1].register_forward_hook(lambda m, args, out: take("z", out))
+
+    def run(self, context, decoder):
+        return self.model(input_ids=context[None], decoder_input_ids=decoder[None], output_attentions=True)
+
+    def probability(self, context, decoder, summary):
+        with torch.no_grad():
+            logits = self.run(context, decoder).logits[0][:len(summary)]
+        return math.exp(float(torch.log_softmax(logits, -1).gather(1, summary[:, None]).mean()))
+
+    def rows(self, method, context, decoder, targets):
+        """Over the encoder's tokens, of decoder positions."""
+        out, z, n = self.run(context, decoder), self.seen["z"][0], len(context)
+        sides = [list(getattr(out, name)) for name in ("decoder_attentions", "cross_attentions", "encoder_attentions")]
+        rows = []
+        for t in targets:
+            f = ultra_ref.scalar_of(z[t], "sum")
+            if method == "gradient_x_input":
+                x = self.seen["encoder"]
+                rows.append((torch.autograd.grad(f, x, retain_graph=True)[0] * x.detach())[0].sum(1).abs().numpy())
+                continue
+            gradients = iter(torch.autograd.grad(f, sum(sides, []), retain_graph=True, allow_unused=True))
+            maps = [[self.factor(method, a[0].detach(), next(gradients)) for a in side] for side in sides]
+            rd, re = torch.eye(len(z), dtype=z.dtype)[t], torch.zeros(n, dtype=z.dtype)
+            half = 0.5 if method == "rollout" else 1
+            for own, cross in zip(reversed(maps[0]), reversed(maps[1])):
+                re, rd = re + rd @ cross, half * rd
+                rd = half * rd + rd @ own
+            for own in reversed(maps[2]):
+                re = half * re + re @ own
+            rows.append(re.numpy())
+        return rows
+
+    def factor(self, method, attention, gradient):
+        """What an attention adds to a row; rollout keeps half of what was there."""
+        if method == "rollout":
+            return attention.mean(0) / 2
+        return torch.zeros_like(attention[0]) if gradient is None else (gradient[0] * attention).clamp(min=0).mean(0)
+
+
+def prepare_joint(work, family, seed):
+    folder = os.path.join(work, family)
+    subprocess.run([sys.executable, os.path.join(reference, "hf_oracle.py"), "make", family, folder, "--layers", "2", "--dim", "36", "--heads", "3", "--tokens", "21",
+                    "--seed", str(seed)], check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    joint, context = Joint(folder), torch.from_numpy(np.load(os.path.join(folder, "input.npy"))).long()
+    ids = joint.model.generate(context[None], max_new_tokens=NEW, num_beams=1, do_sample=False)[0]
+    ids = ids[:-1] if int(ids[-1]) == 1 else ids
+    assert 1 not in ids[1:].tolist() and len(ids) > 3, "the model ends its summary early: another seed"
+    summary, n = ids[1:], len(context)
+    full = joint.probability(context, ids, summary)
+    without = lambda hidden: joint.probability(context[[i for i in range(n) if i not in hidden]], ids, summary)
+
+    def scores_of(method):
+        rows = [(row - row.min()) / (row.max() - row.min()) for row in joint.rows(method, context, ids, range(len(summary)))]
+        return np.mean(rows, 0)
+
+    return {"name": family, "model": family, "input": f"{family}/input.npy", "flags": ["--max-new", str(NEW)], "verbs": ["faithfulness"],
+            "expected": erasures(n, full, without, scores_of)}
+
+
+def prepare_text(work):
+    folder = os.path.join(work, "text")
+    subprocess.run([sys.executable, os.path.join(reference, "hf_oracle.py"), "make", "llama", folder, "--layers", "3", "--dim", "48", "--heads", "4", "--kv", "2", "--tokens", "30",
+                    "--seed", "2"], check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    model = gradients_reach_the_input(ultra_ref.Model(folder, True), "embed_tokens.weight")
+    context = torch.from_numpy(np.load(os.path.join(folder, "input.npy"))).long()
+    ids, n = generate(model, context), len(context)
+    summary = ids[n:]
+    assert 1 not in summary.tolist(), "the model ends its summary early: another seed"
+    full = probability(model, context, summary)
+    without = lambda hidden: probability(model, context[[i for i in range(n) if i not in hidden]], summary)
+    targets = list(range(n - 1, n - 1 + NEW))
+    scores_of = lambda method: contribution(model, ids, n, rows_of(method, model, ids, len(model.forward(ids)[1]) + 1, targets))
+    return {"name": "a text", "model": "text", "input": "text/input.npy", "flags": ["--max-new", str(NEW)], "verbs": ["faithfulness"],
+            "expected": erasures(n, full, without, scores_of)}
 
 
 def prepare(work, folder):
-    global np, torch, scipy, ultra_ref, reference
+    global np, torch, scipy, transformers, ultra_ref, reference
     os.environ["OMP_NUM_THREADS"] = "1"
     sys.path.insert(0, folder)
     import numpy as np
     import scipy.stats
     import torch
+    import transformers
     import ultra_ref
     reference = folder
     os.makedirs(work, exist_ok=True)
     with open(os.path.join(work, "cases.json"), "w") as file:
-        json.dump([prepare_image(work), prepare_text(work)], file)
+        json.dump([prepare_image(work), prepare_text(work), prepare_joint(work, "t5", 3), prepare_joint(work, "bart", 4)], file)
 
 
 # ---- compare: standard library only ------------------------------------------------------------------------------------------------------

@@ -128,7 +128,7 @@ static bool write_index(const fixture *f, const char *dir, int shards)
     return finish(out);
 }
 
-static bool write_weights(const fixture *f, const char *dir)
+bool fixture_write_weights(const fixture *f, const char *dir)
 {
     const int shards = count_shards(f);
     if (shards == 1)
@@ -293,5 +293,5 @@ bool fixture_write(const fixture *f, const char *dir)
 {
     if (mkdir(dir, 0777) && errno != EEXIST)
         return false;
-    return write_config(f, dir) && (f->ids || write_preprocessor(f, dir)) && write_weights(f, dir) && write_input(f, dir);
+    return write_config(f, dir) && (f->ids || write_preprocessor(f, dir)) && fixture_write_weights(f, dir) && write_input(f, dir);
 }

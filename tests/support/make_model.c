@@ -8,10 +8,10 @@
 
 static int usage(void)
 {
-    fputs("usage: make_model OUT_DIR [--family vit|gpt2|llama|mistral|qwen2|qwen3] [--layers 2] [--width 24] [--heads 3] [--mlp 40] [--seed 1]\n"
+    fputs("usage: make_model OUT_DIR [--family NAME] [--layers 2] [--width 24] [--heads 3] [--mlp 40] [--seed 1]\n"
           "                  [--dtype F32|F16|BF16] [--shard BYTES] [--prefix vit.] [--act gelu] [--eps 1e-12]\n"
-          "  vit:            [--patch 4] [--image 12]\n"
-          "  the others:     [--kv-heads N] [--head-dim N] [--tokens 12] [--vocabulary 29] [--context N] [--untied 0|1] [--bias 0|1] [--recent 0|1]\n"
+          "  NAME, of images: vit, dinov2_with_registers, clip_vision_model: [--patch 4] [--image 12]\n"
+          "  of texts: gpt2, llama, mistral, qwen2, qwen3, bert: [--kv-heads N] [--head-dim N] [--tokens 12] [--vocabulary 29] [--context N] [--untied 0|1] [--bias 0|1] [--recent 0|1]\n"
           "                  [--theta 10000] [--rope default|linear|llama3] [--window N] [--window-from N]\n", stderr);
     return 2;
 }
@@ -90,7 +90,15 @@ static fixture_spec spec_of(int argc, char **argv)
     for (int i = 2; i + 1 < argc; i += 2)
         if (!strcmp(argv[i], "--family"))
             family = argv[i + 1];
-    return strcmp(family, "vit") ? fixture_text(family, 2, 24, 4, strcmp(family, "gpt2") ? 2 : 4, 6, 40, 12) : fixture_default();
+    static const char *const of_images[] = {"vit", "dinov2_with_registers", "clip_vision_model"};
+    for (size_t i = 0; i < sizeof of_images / sizeof *of_images; i++)
+        if (!strcmp(family, of_images[i])) {
+            fixture_spec spec = fixture_default();
+            spec.family = of_images[i];
+            return spec;
+        }
+    const bool shares = strcmp(family, "gpt2") && strcmp(family, "bert"); /* keys and values */
+    return fixture_text(family, 2, 24, 4, shares ? 2 : 4, 6, 40, 12);
 }
 
 int main(int argc, char **argv)

@@ -110,6 +110,8 @@ fixture_embeddings fixture_embeddings_of(const fixture *f);
 /* Writes config.json, preprocessor_config.json (vit), the weights and input.npy into dir, which is made when it is not there.
  * False, with errno set, when that fails. */
 bool fixture_write(const fixture *f, const char *dir);
+/* The tensors alone. */
+bool fixture_write_weights(const fixture *f, const char *dir);
 
 /* The same numbers on every machine, up to the last digit of its libm. */
 typedef struct fixture_random {
