@@ -115,9 +115,10 @@ uvk_status uvk_embed_ids(uvk_session *s, const int32_t *ids, uvk_range range, uv
     uint32_t first = range.first - (encoder ? 0 : s->encoder_tokens);
     float scale = (float)s->model->arch.embedding_scale;
     size_t d = (size_t)s->model->arch.width, count = range.count * d;
-    float *rows = malloc((count + d) * sizeof *rows), *scratch = rows + count;
+    float *rows = malloc((count + d) * sizeof *rows);
     if (!rows)
         return uvk_fail_memory(err, (count + d) * sizeof *rows, "embeddings");
+    float *scratch = rows + count;
     for (uint32_t r = 0; r < range.count; r++) {
         float *row = rows + r * d;
         uvk_tensor_to_f32(embedding, (uint64_t)ids[r] * d, d, row);

@@ -86,7 +86,7 @@ static uvk_status run_image(uvk_hider *h, const bool *hidden, uvk_error *err)
     memcpy(h->pixels, h->input->pixels, 3 * (size_t)h->input->height * (size_t)h->input->width * sizeof *h->pixels);
     for (int i = 0; i < h->n; i++) {
         h->places[i] = i;
-        if (hidden[i] && i < a->special)
+        if (i < a->special && hidden[i])
             return uvk_fail(err, UVK_USAGE, "token %d is no patch and cannot be masked", i);
         if (hidden[i])
             cover(h, a, i - a->special);
