@@ -1,8 +1,10 @@
 #include "ops.h"
 
+#include <string.h>
+
 /* Tile sizes of the shaders, tiled and direct. */
 enum { MATMUL_TILE_M = 32, MATMUL_TILE_N = 64, MATMUL_WIDE_TILE = 64, MATMUL_WIDE_STEP = 16, MATVEC_OUTPUTS = 8, MATVEC_DIRECT_OUTPUTS = 32, ATTENTION_TILE = 32, ATTENTION_SLICE = 8, THREADS = 64 };
-enum { ATTENTION_PART = 128, FEW_QUERIES = 16 };
+enum { ATTENTION_PART = 128, ATTENTION_WIDE_HEAD = 64, FEW_QUERIES = 16 };
 
 static uint64_t divide_up(uint64_t a, uint64_t b)
 {
@@ -272,6 +274,20 @@ static double keys_seen(const uvk_attention_shape *s)
     return !s->causal ? keys : s->window < keys ? s->window : 0.5 * keys;
 }
 
+/* The wide kernels keep a head of this size in registers. */
+static bool wide_attention(uvk_context *ctx, const uvk_attention_shape *s)
+{
+    return wide(ctx) && s->head_dim == ATTENTION_WIDE_HEAD;
+}
+
+/* The same operation by the wide kernel, a subgroup a workgroup. */
+static void take_wide(uvk_dispatch *d, uvk_kernel kernel, const uint32_t *constants, size_t n, uint64_t groups)
+{
+    d->kernel = kernel;
+    memcpy(d->constants, constants, n * sizeof *constants);
+    d->groups = groups;
+}
+
 static uvk_span bias_span(const uvk_attention_shape *s, const uvk_tensor *bias, const uvk_tensor *other)
 {
     return whole(s->bias_reach ? bias : other);
@@ -355,6 +371,10 @@ uvk_status uvk_attention_columns(uvk_context *ctx, const uvk_attention_gradient 
         .groups = (uint64_t)g->targets * g->shape->kv_heads * (direct(ctx) || !d_qkv ? 1 : parts(g->shape)) * divide_up(g->below.rows, ATTENTION_TILE),
         .flop = (d_qkv ? 4 : 2) * product_flop(g),
     };
+    if (wide_attention(ctx, g->shape)) {
+        const uint32_t constants[] = {uvk_context_limits(ctx)->lanes, d_qkv != NULL, biased};
+        take_wide(&d, UVK_ATTENTION_COLUMNS_WIDE, constants, 3, (uint64_t)g->targets * g->shape->kv_heads * divide_up(g->below.rows, constants[0]));
+    }
     return uvk_dispatch_record(ctx, &d, err);
 }
 
@@ -372,6 +392,10 @@ uvk_status uvk_attention_rows(uvk_context *ctx, const uvk_attention_gradient *g,
         .groups = (uint64_t)g->targets * g->shape->heads * (direct(ctx) ? 1 : parts(g->shape)) * divide_up(g->below.rows, ATTENTION_TILE),
         .flop = 3 * product_flop(g),
     };
+    if (wide_attention(ctx, g->shape)) {
+        const uint32_t constants[] = {uvk_context_limits(ctx)->lanes, biased};
+        take_wide(&d, UVK_ATTENTION_ROWS_WIDE, constants, 2, (uint64_t)g->targets * g->shape->heads * divide_up(g->below.rows, constants[0]));
+    }
     return uvk_dispatch_record(ctx, &d, err);
 }
 

@@ -48,11 +48,17 @@ static const uint32_t attention_delta[] =
 static const uint32_t attention_columns[] =
 #include "attention_columns.inc"
     ;
+static const uint32_t attention_columns_wide[] =
+#include "attention_columns_wide.inc"
+    ;
 static const uint32_t attention_columns_direct[] =
 #include "attention_columns_direct.inc"
     ;
 static const uint32_t attention_rows[] =
 #include "attention_rows.inc"
+    ;
+static const uint32_t attention_rows_wide[] =
+#include "attention_rows_wide.inc"
     ;
 static const uint32_t attention_rows_direct[] =
 #include "attention_rows_direct.inc"
@@ -91,8 +97,10 @@ const uvk_kernel_info uvk_kernel_list[UVK_KERNEL_COUNT] = {
     [UVK_ATTENTION_DELTA] = {"attention_delta", attention_delta, sizeof attention_delta, 4, 0, 0, 8},
     [UVK_ATTENTION_COLUMNS] = {"attention_columns", attention_columns, sizeof attention_columns, 10, 3, 0, 4},
     [UVK_ATTENTION_COLUMNS_DIRECT] = {"attention_columns_direct", attention_columns_direct, sizeof attention_columns_direct, 10, 2, 0, 2},
+    [UVK_ATTENTION_COLUMNS_WIDE] = {"attention_columns_wide", attention_columns_wide, sizeof attention_columns_wide, 10, 3, 6, 2},
     [UVK_ATTENTION_ROWS] = {"attention_rows", attention_rows, sizeof attention_rows, 8, 2, 0, 4},
     [UVK_ATTENTION_ROWS_DIRECT] = {"attention_rows_direct", attention_rows_direct, sizeof attention_rows_direct, 8, 1, 0, 2},
+    [UVK_ATTENTION_ROWS_WIDE] = {"attention_rows_wide", attention_rows_wide, sizeof attention_rows_wide, 8, 2, 3, 2},
     [UVK_ATTENTION_RELEVANCE] = {"attention_relevance", attention_relevance, sizeof attention_relevance, 6, 0, 0, 4},
     [UVK_ATTENTION_GRADIENT] = {"attention_gradient", attention_gradient, sizeof attention_gradient, 4, 0, 0, 8},
     [UVK_ATTENTION_MEAN] = {"attention_mean", attention_mean, sizeof attention_mean, 4, 1, 0, 8},

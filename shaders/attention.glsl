@@ -1,7 +1,12 @@
 // What the kernels of attention agree on: where queries, keys and values stand, who shares them, and what the mask shows.
-// Define PUSH_OWN, the kernel's push constants beyond these, before including this; and, where scores may have a bias, BIAS_BINDING
+// Define PUSH_OWN, the kernel's push constants beyond these, before including this; PUSH_BEFORE, the addresses of bindings, where it
+// is told any; and, where scores may have a bias, BIAS_BINDING
 // and BIAS_CONSTANT.
+#ifndef PUSH_BEFORE
+#define PUSH_BEFORE
+#endif
 #define PUSH \
+    PUSH_BEFORE \
     uint tokens, heads, kv_heads, head_dim; \
     float scale; \
     uint causal, window; \

@@ -14,6 +14,34 @@ float relu(float x)
     return is_nan(x) ? x : max(x, 0.0);
 }
 
+// The nearest whole number, and 2 to it. Today's lavapipe converts to int one thread after the other: its kernels define WIDE and take the
+// number from the last bits of a sum.
+#ifdef WIDE
+const float last_bits = 12582912.0; // 1.5 * 2^23
+
+float nearest(float x)
+{
+    precise float shifted = x + last_bits;
+    precise float n = shifted - last_bits;
+    return n;
+}
+
+float power_of_two(float n)
+{
+    return uintBitsToFloat((floatBitsToUint(n + last_bits) - floatBitsToUint(last_bits) + 127) << 23);
+}
+#else
+float nearest(float x)
+{
+    return floor(x + 0.5);
+}
+
+float power_of_two(float n)
+{
+    return uintBitsToFloat(uint(int(n) + 127) << 23);
+}
+#endif
+
 float exp_accurate(float x)
 {
     if (is_nan(x))
@@ -21,7 +49,7 @@ float exp_accurate(float x)
     if (x < -87.0)
         return 0.0;
     x = min(x, 88.0);
-    precise float n = floor(fma(x, 1.44269504088896341, 0.5));
+    precise float n = nearest(x * 1.44269504088896341);
     precise float r = fma(n, -0.693359375, x); // ln 2 in two parts
     r = fma(n, 2.12194440e-4, r);
     float p = 1.9875691500e-4;
@@ -31,7 +59,7 @@ float exp_accurate(float x)
     p = fma(p, r, 1.6666665459e-1);
     p = fma(p, r, 5.0000001201e-1);
     float y = fma(p, r * r, r) + 1.0;
-    return y * uintBitsToFloat(uint(int(n) + 127) << 23);
+    return y * power_of_two(n);
 }
 
 // 1 - erf(a) for a >= 1
