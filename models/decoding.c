@@ -204,8 +204,10 @@ static void penalize(double penalty, const uvk_generated *g, float *logits)
 /* What would end a run of `size` tokens of text[n] again. */
 static void forbid_repeats(int size, const int32_t *text, int n, const uvk_generated *g, float *logits)
 {
+    if (size < 1 || size - 1 > g->count)
+        return;
     const int32_t *tail = g->ids + g->count - (size - 1);
-    for (int i = 0; size > 0 && g->count >= size - 1 && i + size <= n; i++)
+    for (int i = 0; i <= n - size; i++)
         if (memcmp(text + i, tail, (size_t)(size - 1) * sizeof *tail) == 0)
             forbid(logits, text[i + size - 1]);
 }
