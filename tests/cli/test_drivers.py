@@ -17,6 +17,7 @@ class DriverTest(ProgramTest):
         make_model(self.path("model"))
         for i in range(3):
             self.write("photos/%d.png" % i, png(20 + i, 30))
+        self.explain() # the self-check is behind all that follows
 
     def explain(self, *items, arguments=(), inputs="photos", report="report.json"):
         """What a run over the photos came to, and what it asked of Vulkan."""

@@ -6,7 +6,7 @@
  *   wrong=K               the K-th shader module computes something else
  *   hide=EXTENSION        the device does not have it
  *   delay=MS              of the first device opened, each submission takes so much longer
- *   report=FILE           at the end: calls, objects that were created and never destroyed, memory held at most, as JSON
+ *   report=FILE           at the end: calls, those of the slow device, objects that were created and never destroyed, memory held at most, as JSON
  * After VK_ERROR_DEVICE_LOST the device stays lost until one is created anew. */
 #include <vulkan/vulkan.h>
 
@@ -90,7 +90,7 @@ static PFN_vkGetInstanceProcAddr real_address;
 static struct { char call[64], after[64]; long first, start, before; bool on; int result; } faults[FAULTS]; /* before: calls before it counts; -1: not yet */
 static int n_faults;
 static uint32_t subgroup; /* 0: the device's own limits */
-static long wrong, delay;
+static long wrong, delay, slow_submissions;
 static char report_path[4096], hidden[VK_MAX_EXTENSION_NAME_SIZE];
 static long called[CALLS], live[KINDS];
 static struct { VkDeviceMemory memory; VkDeviceSize size; } held[ALLOCATIONS];
@@ -110,7 +110,7 @@ static void write_report(void)
     fputs("},\"live\":{", f);
     for (int i = 0; i < KINDS; i++)
         fprintf(f, "%s\"%s\":%ld", i ? "," : "", kind_names[i], live[i]);
-    fprintf(f, "},\"peak\":%llu}\n", (unsigned long long)held_most);
+    fprintf(f, "},\"peak\":%llu,\"slow\":%ld}\n", (unsigned long long)held_most, slow_submissions);
     fclose(f);
 }
 
@@ -382,8 +382,10 @@ static void VKAPI_CALL get_queue(VkDevice device, uint32_t family, uint32_t inde
 
 static VkResult VKAPI_CALL submit(VkQueue queue, uint32_t n, const VkSubmitInfo *info, VkFence fence)
 {
-    if (delay && queue == slow_queue)
+    if (delay && queue == slow_queue) {
+        slow_submissions++;
         nanosleep(&(struct timespec){.tv_sec = delay / 1000, .tv_nsec = delay % 1000 * 1000000}, NULL);
+    }
     return counted_vkQueueSubmit(queue, n, info, fence);
 }
 
