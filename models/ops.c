@@ -307,6 +307,10 @@ uvk_status uvk_attention(uvk_context *ctx, const uvk_attention_shape *s, const u
         .groups = direct(ctx) ? s->kv_heads * divide_up(queries, 8 * own) : (uint64_t)s->kv_heads * parts(s) * divide_up(queries, ATTENTION_TILE),
         .flop = 4.0 * range.count * (range.count < s->tokens && s->causal ? range.first + range.count : keys_seen(s)) * s->heads * s->head_dim,
     };
+    if (wide_attention(ctx, s)) {
+        const uint32_t constants[] = {uvk_context_limits(ctx)->lanes, s->bias_reach > 0};
+        take_wide(&d, UVK_ATTENTION_FORWARD_WIDE, constants, 2, s->kv_heads * divide_up(queries, constants[0]));
+    }
     return uvk_dispatch_record(ctx, &d, err);
 }
 

@@ -39,6 +39,9 @@ static const uint32_t rotate[] =
 static const uint32_t attention_forward[] =
 #include "attention_forward.inc"
     ;
+static const uint32_t attention_forward_wide[] =
+#include "attention_forward_wide.inc"
+    ;
 static const uint32_t attention_forward_direct[] =
 #include "attention_forward_direct.inc"
     ;
@@ -94,6 +97,7 @@ const uvk_kernel_info uvk_kernel_list[UVK_KERNEL_COUNT] = {
     [UVK_ROTATE] = {"rotate", rotate, sizeof rotate, 3, 1, 0, 8},
     [UVK_ATTENTION_FORWARD] = {"attention_forward", attention_forward, sizeof attention_forward, 4, 2, 0, 4},
     [UVK_ATTENTION_FORWARD_DIRECT] = {"attention_forward_direct", attention_forward_direct, sizeof attention_forward_direct, 4, 2, 0, 2},
+    [UVK_ATTENTION_FORWARD_WIDE] = {"attention_forward_wide", attention_forward_wide, sizeof attention_forward_wide, 4, 2, 1, 2},
     [UVK_ATTENTION_DELTA] = {"attention_delta", attention_delta, sizeof attention_delta, 4, 0, 0, 8},
     [UVK_ATTENTION_COLUMNS] = {"attention_columns", attention_columns, sizeof attention_columns, 10, 3, 0, 4},
     [UVK_ATTENTION_COLUMNS_DIRECT] = {"attention_columns_direct", attention_columns_direct, sizeof attention_columns_direct, 10, 2, 0, 2},

@@ -17,7 +17,7 @@ layout(constant_id = 1) const bool W_IS_NK = true;
     uint use_bias, bias_offset, accumulate;
 #include "grid.glsl"
 
-const uint TILE = 64, UNROLL = 16;
+const uint TILE = 64, UNROLL = 16, BAND = 6;
 
 void main()
 {
@@ -25,9 +25,11 @@ void main()
     if (beyond_grid(group))
         return;
     uint lanes = gl_WorkGroupSize.x, own_count = W_IS_NK ? N : M, other_count = W_IS_NK ? M : N, tiles = (other_count + TILE - 1) / TILE;
-    uint own = group / tiles * lanes + gl_LocalInvocationIndex, own_row = min(own, own_count - 1);
+    // In bands of tiles that the cache holds; in each, all that owners see, one after the other.
+    uint per_band = BAND * ((own_count + lanes - 1) / lanes), band0 = group / per_band * BAND, band = min(BAND, tiles - band0), place = group % per_band;
+    uint own = place / band * lanes + gl_LocalInvocationIndex, own_row = min(own, own_count - 1);
     // The last tile of columns begins earlier, so that it ends with them, and stores only what the one before lacks.
-    uint begin = group % tiles * TILE, other0 = W_IS_NK ? begin : min(begin, N - TILE);
+    uint begin = (band0 + place % band) * TILE, other0 = W_IS_NK ? begin : min(begin, N - TILE);
     Word own_at = W_IS_NK ? w_at + (w_offset + own_row * w_stride) : x_at + (x_offset + own_row * x_stride);
     Word other_at = W_IS_NK ? x_at + (x_offset + other0 * x_stride) : w_at + (w_offset + other0);
     Word row_at[TILE]; // rows past the end are computed and not stored

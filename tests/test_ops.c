@@ -626,6 +626,7 @@ static void test_ranges(void **state)
     check_ranges((uvk_attention_shape){70, 4, 2, 12, 1, 1, UVK_NO_WINDOW, 0, 0, 0}, 37);
     check_ranges((uvk_attention_shape){80, 2, 2, 12, 1, 1, 17, 0, 0, 0}, 41);
     check_ranges((uvk_attention_shape){50, 5, 1, 7, 1, 1, 3, 0, 0, 0}, 1);
+    check_ranges((uvk_attention_shape){80, 2, 1, 64, 1, 1, 17, 0, 0, 0}, 41);
 }
 
 /* The product in the printed order: s_out = s + s M. */
