@@ -26,20 +26,21 @@ static bool instance_has_extension(const char *name)
     return found;
 }
 
-/* lavapipe takes vectors of 256 bits; where the CPU has 512, the *_wide kernels are faster in those. Nobody else reads this. */
+/* lavapipe takes vectors of 256 bits; where the CPU has 512, the *_wide kernels are faster in those, the others are not. The driver reads this
+ * before it can be asked how old it is; a loader of Vulkan 1.3 stands beside drivers too old for these kernels. Nobody else reads it. */
 static void widen_vectors(void)
 {
 #if defined __x86_64__ && defined __GNUC__
-    if (__builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512dq"))
+    if (volkGetInstanceVersion() >= VK_MAKE_API_VERSION(0, 1, 4, 0) && __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512dq"))
         setenv("LP_NATIVE_VECTOR_WIDTH", "512", 0);
 #endif
 }
 
 static uvk_status create_locked(VkInstance *out, uvk_error *err)
 {
-    widen_vectors();
     if (volkInitialize() != VK_SUCCESS)
         return uvk_fail(err, UVK_NO_DEVICE, "no Vulkan loader (libvulkan.so.1) on this machine; %s", no_device_hint);
+    widen_vectors();
     VkApplicationInfo app = {
         .sType = VK_STRUCTURE_TYPE_APPLICATION_INFO,
         .pApplicationName = "ultravk",
