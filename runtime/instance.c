@@ -109,18 +109,13 @@ void uvk_device_memory(VkPhysicalDevice device, uint64_t *total, uint64_t *avail
 
 int uvk_device_queue_family(VkPhysicalDevice device)
 {
-    uint32_t n = 0;
-    vkGetPhysicalDeviceQueueFamilyProperties(device, &n, NULL);
-    VkQueueFamilyProperties *families = calloc(n ? n : 1, sizeof *families);
-    if (!families)
-        return -1;
+    VkQueueFamilyProperties families[64]; /* drivers have a handful */
+    uint32_t n = sizeof families / sizeof *families;
     vkGetPhysicalDeviceQueueFamilyProperties(device, &n, families);
-    int found = -1;
-    for (uint32_t i = 0; i < n && found < 0; i++)
+    for (uint32_t i = 0; i < n; i++)
         if (families[i].queueFlags & VK_QUEUE_COMPUTE_BIT)
-            found = (int)i;
-    free(families);
-    return found;
+            return (int)i;
+    return -1;
 }
 
 void uvk_device_key(VkPhysicalDevice device, uint8_t key[32])
