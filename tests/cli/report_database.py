@@ -27,9 +27,11 @@ def make(folder):
     for layer in ("2", "3"):
         run(folder, "explain", "--model", "vision", "photo.png", "--tokens", "all", "--layer", layer, "--label", "<i>layer</i> " + layer, "--db", "r.db")
     run(folder, "attribute", "--model", "text", "--context", "hostile.txt", "--summary", "summary.txt", "--prompt", "{text} ", "--db", "r.db")
-    with sqlite3.connect(os.path.join(folder, "r.db")) as db:
-        add_segments(db, 2, 1)
-        add_metrics(db)
+    db = sqlite3.connect(os.path.join(folder, "r.db"))
+    add_segments(db, 2, 1)
+    add_metrics(db)
+    db.commit()
+    db.close() # else the rows may still stand beside the file, which is copied
 
 
 def add_segments(db, run_id, sequence):
