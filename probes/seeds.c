@@ -93,9 +93,10 @@ static uvk_status seeds_of_image(uvk_job *job, const float *z, size_t n, size_t 
     uvk_image_head head = uvk_job_head(job);
     int outputs = uvk_image_head_size(m, head);
     size_t count = n * d + (size_t)outputs, size = uvk_job_seed(job);
-    double *gradient = malloc(count * sizeof *gradient), *out = gradient + n * d;
+    double *gradient = malloc(count * sizeof *gradient);
     if (!gradient)
         return uvk_fail_memory(err, count * sizeof *gradient, "the image's gradient");
+    double *out = gradient + n * d;
     uvk_status status = uvk_image_head_run(m, head, z, (int)n, out, err);
     if (status == UVK_OK) {
         (job->scalar == UVK_SIMILARITY ? differentiate_cosine : differentiate_class)(job, out, outputs);
