@@ -98,7 +98,7 @@ static uvk_status settle(job *j, explained *r, const steps *s, uvk_status status
 
 uvk_status process_input(job *j, explained *r, const steps *s, void *source, bool *stop)
 {
-    uvk_error err;
+    uvk_error err = {0}; /* an interruption may come without words */
     job *owner = job_owner(j);
     double started = seconds_now();
     r->status = "done";

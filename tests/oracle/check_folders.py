@@ -5,12 +5,11 @@ every layer are compared, so that a tensor that was taken for another would show
   check_folders.py prepare WORK --reference DIR     where torch and transformers are: writes models, inputs and hidden states
   check_folders.py compare WORK --program PATH      where the program runs: needs nothing but Python
 """
-import argparse
 import json
 import os
 import sys
-import tempfile
 
+from cases import main
 from check_oracle import check_hidden
 
 LAYERS, WIDTH, HEADS, SHARD = 2, 96, 4, "200KB"
@@ -85,30 +84,10 @@ def prepare(work, reference):
     print(f"{len(cases)} cases in {work}")
 
 
-def compare(work, program):
-    with open(os.path.join(work, "cases.json")) as file:
-        cases = json.load(file)
-    failed = 0
-    with tempfile.TemporaryDirectory() as folder:
-        for case in cases:
-            passed, words = check_hidden(program, work, case, os.path.join(folder, "hidden.safetensors"))
-            passed = passed and case["shards"] > 1
-            failed += not passed
-            print(f"{'ok' if passed else 'FAILED'}: {case['model']}, {case['shards']} files: {words}", flush=True)
-    print(f"{len(cases) - failed} passed, {failed} failed")
-    return 1 if failed or not cases else 0
-
-
-def main():
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    verbs = parser.add_subparsers(dest="verb", required=True)
-    p = verbs.add_parser("prepare")
-    p.add_argument("work"), p.add_argument("--reference", required=True)
-    p = verbs.add_parser("compare")
-    p.add_argument("work"), p.add_argument("--program", required=True)
-    a = parser.parse_args()
-    return prepare(a.work, a.reference) if a.verb == "prepare" else compare(a.work, a.program)
+def judge(program, work, case, folder):
+    passed, words = check_hidden(program, work, case, os.path.join(folder, "hidden.safetensors"))
+    return passed and case["shards"] > 1, f"{case['model']}, {case['shards']} files: {words}"
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(main(__doc__, prepare, judge))

@@ -4,11 +4,12 @@
   check_generation.py prepare WORK --reference DIR     where torch and transformers are: writes models, texts and what they generate
   check_generation.py compare WORK --program PATH      where the program runs: needs nothing but Python
 """
-import argparse
 import json
 import os
 import subprocess
 import sys
+
+from cases import main
 
 NEW = 24
 # family of hf_oracle, what its generation_config.json says
@@ -71,33 +72,13 @@ def prepare(work, reference):
     print(f"{len(cases)} cases in {work}")
 
 
-def compare(work, program):
-    with open(os.path.join(work, "cases.json")) as file:
-        cases = json.load(file)
-    failed = 0
-    for case in cases:
-        folder = os.path.join(work, case["model"])
-        ran = subprocess.run([program, "generate", "--model", folder, os.path.join(folder, "input.npy"), "--max-new", str(NEW), "--json", "--quiet"], capture_output=True, text=True)
-        found = json.loads(ran.stdout)["ids"] if ran.returncode == 0 else ran.stderr.strip()
-        failed += found != case["ids"]
-        print(f"{'ok' if found == case['ids'] else 'FAILED'}: {case['name']} {case['rules']}: {len(case['ids'])} tokens" + ("" if found == case["ids"] else f": {found}, {case['ids']} expected"), flush=True)
-    print(f"{len(cases) - failed} passed, {failed} failed")
-    return 1 if failed or not cases else 0
-
-
-def main():
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    verbs = parser.add_subparsers(dest="verb", required=True)
-    p = verbs.add_parser("prepare")
-    p.add_argument("work"), p.add_argument("--reference", required=True)
-    p = verbs.add_parser("compare")
-    p.add_argument("work"), p.add_argument("--program", required=True)
-    a = parser.parse_args()
-    if a.verb == "compare":
-        return compare(a.work, a.program)
-    os.makedirs(a.work, exist_ok=True)
-    return prepare(a.work, a.reference)
+def judge(program, work, case, _):
+    folder = os.path.join(work, case["model"])
+    ran = subprocess.run([program, "generate", "--model", folder, os.path.join(folder, "input.npy"), "--max-new", str(NEW), "--json", "--quiet"], capture_output=True, text=True)
+    found = json.loads(ran.stdout)["ids"] if ran.returncode == 0 else ran.stderr.strip()
+    same = found == case["ids"]
+    return same, f"{case['name']} {case['rules']}: {len(case['ids'])} tokens" + ("" if same else f": {found}, {case['ids']} expected")
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(main(__doc__, prepare, judge))

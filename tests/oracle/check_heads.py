@@ -4,13 +4,12 @@
   check_heads.py prepare WORK --reference DIR     where torch and transformers are: writes models, inputs and rows
   check_heads.py compare WORK --program PATH      where the program runs: needs nothing but Python
 """
-import argparse
 import json
 import os
 import subprocess
 import sys
-import tempfile
 
+from cases import main
 from check_oracle import read_npy, relative_error
 
 # class, family of hf_oracle, layers, width, heads, image, patch, dtype, what its config.json says beside that, targets (None: CLS), class (None: the likeliest)
@@ -207,29 +206,10 @@ def check(program, work, case, out):
     return error <= bound, f"off by {error:.1e} of the largest ({bound:.1e} allowed); torch float32 is off by {case['torch_error']:.1e}"
 
 
-def compare(work, program):
-    with open(os.path.join(work, "cases.json")) as file:
-        cases = json.load(file)
-    failed = 0
-    with tempfile.TemporaryDirectory() as folder:
-        for case in cases:
-            passed, words = check(program, work, case, os.path.join(folder, "rows.npy"))
-            failed += not passed
-            print(f"{'ok' if passed else 'FAILED'}: {case['what']} {case['order']} {case['said']}: {words}", flush=True)
-    print(f"{len(cases) - failed} passed, {failed} failed")
-    return 1 if failed or not cases else 0
-
-
-def main():
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    verbs = parser.add_subparsers(dest="verb", required=True)
-    p = verbs.add_parser("prepare")
-    p.add_argument("work"), p.add_argument("--reference", required=True)
-    p = verbs.add_parser("compare")
-    p.add_argument("work"), p.add_argument("--program", required=True)
-    a = parser.parse_args()
-    return prepare(a.work, a.reference) if a.verb == "prepare" else compare(a.work, a.program)
+def judge(program, work, case, folder):
+    passed, words = check(program, work, case, os.path.join(folder, "rows.npy"))
+    return passed, f"{case['what']} {case['order']} {case['said']}: {words}"
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(main(__doc__, prepare, judge))
