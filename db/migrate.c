@@ -1,7 +1,6 @@
 #include "schema.h"
 
 #include <stdio.h>
-#include <stdlib.h>
 
 enum { APPLICATION_ID = 0x75766b64 }; /* "uvkd"; PRAGMA application_id tells our files from those of other programs */
 
@@ -19,23 +18,20 @@ typedef struct schema_marks {
     int64_t version, application, objects;
 } schema_marks;
 
-static int take_marks(void *marks, int n, char **values, char **names)
-{
-    (void)names;
-    schema_marks *m = marks;
-    if (n != 3 || !values[0] || !values[1] || !values[2]) /* NULL where memory ran out */
-        return 1;
-    m->version = atoll(values[0]);
-    m->application = atoll(values[1]);
-    m->objects = atoll(values[2]);
-    return 0;
-}
-
-/* In one statement, so that all are of one moment: another process may be creating the schema right now. */
+/* In one statement, so that all are of one moment: another process may be creating the schema right now. Read as numbers: as
+ * texts, each would be an allocation whose failure looks like the file's. */
 static uvk_status read_marks(uvk_db *db, schema_marks *m, uvk_error *err)
 {
     static const char sql[] = "SELECT user_version, application_id, (SELECT count(*) FROM sqlite_master) FROM pragma_user_version, pragma_application_id";
-    return sqlite3_exec(db->sqlite, sql, take_marks, m, NULL) == SQLITE_OK ? UVK_OK : uvk_sql_fail(db, err);
+    sqlite3_stmt *marks = NULL;
+    int code = sqlite3_prepare_v2(db->sqlite, sql, -1, &marks, NULL);
+    if (code == SQLITE_OK)
+        code = sqlite3_step(marks);
+    if (code == SQLITE_ROW)
+        *m = (schema_marks){sqlite3_column_int64(marks, 0), sqlite3_column_int64(marks, 1), sqlite3_column_int64(marks, 2)};
+    uvk_status status = code == SQLITE_ROW ? UVK_OK : uvk_sql_fail(db, err);
+    sqlite3_finalize(marks);
+    return status;
 }
 
 uvk_status uvk_schema_check(uvk_db *db, int newest, bool create, int *version, uvk_error *err)
