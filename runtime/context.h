@@ -13,6 +13,7 @@ typedef struct uvk_frame {
     uint32_t sets;   /* allocated from descriptors */
     double flop;     /* recorded, weighted by kernel */
     double started;  /* host clock at the submission */
+    uint64_t ticket; /* of the submission */
     bool recording, pending;
 } uvk_frame;
 
@@ -24,6 +25,7 @@ typedef struct uvk_stream {
     int current;
     double flop_limit;      /* of one submission, weighted by kernel; follows the measured time */
     double seconds, flop;   /* totals */
+    uint64_t submitted;     /* likewise; the last one's ticket */
 } uvk_stream;
 
 typedef struct uvk_pipeline {
@@ -98,8 +100,10 @@ void uvk_cache_write(const char *path, const void *head, size_t head_size, const
 /* limits.c */
 uvk_status uvk_limits_read(VkPhysicalDevice device, uvk_limits *out, uvk_error *err);
 
+typedef enum uvk_memory_use { UVK_FOR_DEVICE, UVK_FOR_STAGING, UVK_WRITTEN_BY_HOST } uvk_memory_use;
+
 /* memory.c: one raw allocation, counted against the budget. *size becomes what the driver made of it, and is what counts. */
-uvk_status uvk_memory_allocate(uvk_context *ctx, VkDeviceSize *size, VkBufferUsageFlags usage, bool host, const char *what,
+uvk_status uvk_memory_allocate(uvk_context *ctx, VkDeviceSize *size, VkBufferUsageFlags usage, uvk_memory_use use, const char *what,
                                VkBuffer *buffer, VkDeviceMemory *memory, VkMemoryPropertyFlags *flags, uvk_error *err);
 void uvk_memory_release(uvk_context *ctx, VkDeviceSize size, VkBuffer buffer, VkDeviceMemory memory);
 

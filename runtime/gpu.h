@@ -52,6 +52,7 @@ typedef struct uvk_span {
     VkBuffer buffer;
     VkDeviceSize offset, size;
     VkDeviceAddress address; /* where the device has addresses */
+    char *mapped;            /* where the host writes it; NULL: it cannot */
 } uvk_span;
 
 /* A matrix of float32 (or int32) words, C-order. When it exceeds what one binding sees or one allocation holds, it is cut
@@ -73,6 +74,9 @@ static inline uvk_tensor uvk_tensor_view_as(const uvk_tensor *tensor, uint64_t r
 typedef struct uvk_pool uvk_pool;
 
 uvk_status uvk_pool_create(uvk_context *ctx, const char *what, uvk_pool **out, uvk_error *err);
+/* Said before commit: where the device has memory that the host sees, uvk_upload to these tensors is a plain write that waits for
+ * nothing. Whoever uploads sees to it that no work under way reads them (uvk_wait). */
+void uvk_pool_written_by_host(uvk_pool *pool);
 /* Declares a tensor; *tensor is filled by commit and must stay in place until then. whole: it may not be cut (an operation
  * needs all of it in one binding). UVK_FAILED when one row, or all of a whole one, exceeds the device's limits. */
 uvk_status uvk_pool_add(uvk_pool *pool, uvk_tensor *tensor, uint64_t rows, uint64_t cols, bool whole, uvk_error *err);
@@ -83,7 +87,7 @@ uvk_status uvk_pool_commit(uvk_pool *pool, uvk_error *err);
 /* Waits for the device, then frees. NULL is allowed. */
 void uvk_pool_free(uvk_pool *pool);
 
-/* Copies rows between host and device, through the staging buffer; both wait until the copy is done. */
+/* Copies rows between host and device, through the staging buffer; both wait until the copy is done (but see uvk_pool_written_by_host). */
 uvk_status uvk_upload(uvk_context *ctx, const uvk_tensor *to, uint64_t first_row, uint64_t rows, const void *from, uvk_error *err);
 uvk_status uvk_download(uvk_context *ctx, const uvk_tensor *from, uint64_t first_row, uint64_t rows, void *to, uvk_error *err);
 
@@ -109,6 +113,9 @@ uvk_status uvk_dispatch_record(uvk_context *ctx, const uvk_dispatch *dispatch, u
 uvk_status uvk_copy_record(uvk_context *ctx, const uvk_tensor *from, uint64_t from_row, const uvk_tensor *to, uint64_t to_row, uint64_t rows, uvk_error *err);
 /* Submits what is recorded and waits for all of it. */
 uvk_status uvk_flush(uvk_context *ctx, uvk_error *err);
+/* Submits what is recorded and does not wait. The ticket stands for all work up to here; uvk_wait waits for that alone. */
+uvk_status uvk_submit(uvk_context *ctx, uint64_t *ticket, uvk_error *err);
+uvk_status uvk_wait(uvk_context *ctx, uint64_t ticket, uvk_error *err);
 
 /* Seconds that the device spent in submissions, and floating-point operations recorded, since the context was opened. */
 double uvk_device_seconds(const uvk_context *ctx);

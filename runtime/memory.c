@@ -13,19 +13,42 @@ static int find_memory_type(const uvk_context *ctx, uint32_t allowed, VkMemoryPr
 }
 
 /* Host memory is read back, so cached is preferred; some devices have no such type. */
-static int choose_memory_type(const uvk_context *ctx, uint32_t allowed, bool host)
+static int choose_host_type(const uvk_context *ctx, uint32_t allowed)
 {
-    static const VkMemoryPropertyFlags for_host[] = {
+    static const VkMemoryPropertyFlags wanted[] = {
         VK_MEMORY_PROPERTY_HOST_VISIBLE_BIT | VK_MEMORY_PROPERTY_HOST_CACHED_BIT | VK_MEMORY_PROPERTY_HOST_COHERENT_BIT,
         VK_MEMORY_PROPERTY_HOST_VISIBLE_BIT | VK_MEMORY_PROPERTY_HOST_CACHED_BIT,
         VK_MEMORY_PROPERTY_HOST_VISIBLE_BIT,
     };
-    static const VkMemoryPropertyFlags for_device[] = {VK_MEMORY_PROPERTY_DEVICE_LOCAL_BIT, 0};
-    const VkMemoryPropertyFlags *list = host ? for_host : for_device;
     int found = -1;
-    for (int i = 0; i < (host ? 3 : 2) && found < 0; i++)
-        found = find_memory_type(ctx, allowed, list[i]);
+    for (size_t i = 0; i < sizeof wanted / sizeof *wanted && found < 0; i++)
+        found = find_memory_type(ctx, allowed, wanted[i]);
     return found;
+}
+
+static int choose_device_type(const uvk_context *ctx, uint32_t allowed)
+{
+    int found = find_memory_type(ctx, allowed, VK_MEMORY_PROPERTY_DEVICE_LOCAL_BIT);
+    return found >= 0 ? found : find_memory_type(ctx, allowed, 0);
+}
+
+static const VkMemoryPropertyFlags writable = VK_MEMORY_PROPERTY_HOST_VISIBLE_BIT | VK_MEMORY_PROPERTY_HOST_COHERENT_BIT;
+
+/* Memory of the device that the host can write into. Some cards show it a window of a few hundred MB only, which is not to be filled. */
+static int choose_shared_type(const uvk_context *ctx, uint32_t allowed, VkDeviceSize size)
+{
+    int found = find_memory_type(ctx, allowed, VK_MEMORY_PROPERTY_DEVICE_LOCAL_BIT | writable);
+    bool roomy = found >= 0 && size <= ctx->memory_types.memoryHeaps[ctx->memory_types.memoryTypes[found].heapIndex].size / 4;
+    return roomy ? found : choose_device_type(ctx, allowed);
+}
+
+static int choose_memory_type(const uvk_context *ctx, const VkMemoryRequirements *needs, uvk_memory_use use)
+{
+    switch (use) {
+    case UVK_FOR_STAGING: return choose_host_type(ctx, needs->memoryTypeBits);
+    case UVK_WRITTEN_BY_HOST: return choose_shared_type(ctx, needs->memoryTypeBits, needs->size);
+    default: return choose_device_type(ctx, needs->memoryTypeBits);
+    }
 }
 
 static uvk_status check_budget(const uvk_context *ctx, VkDeviceSize size, const char *what, uvk_error *err)
@@ -47,11 +70,12 @@ static uvk_status fail_allocation(uvk_error *err, VkResult result, const char *w
     return status;
 }
 
-static uvk_status bind_memory(uvk_context *ctx, VkBuffer buffer, bool host, const char *what, VkDeviceSize *size, VkDeviceMemory *memory, VkMemoryPropertyFlags *flags, uvk_error *err)
+static uvk_status bind_memory(uvk_context *ctx, VkBuffer buffer, uvk_memory_use use, const char *what, VkDeviceSize *size, VkDeviceMemory *memory, VkMemoryPropertyFlags *flags,
+                              uvk_error *err)
 {
     VkMemoryRequirements needs;
     ctx->vk.vkGetBufferMemoryRequirements(ctx->device, buffer, &needs);
-    int type = choose_memory_type(ctx, needs.memoryTypeBits, host);
+    int type = choose_memory_type(ctx, &needs, use);
     if (type < 0)
         return uvk_fail(err, UVK_FAILED, "%s: no suitable kind of memory", ctx->info.name);
     uvk_status status = check_budget(ctx, needs.size, what, err); /* the driver may have rounded up */
@@ -60,7 +84,7 @@ static uvk_status bind_memory(uvk_context *ctx, VkBuffer buffer, bool host, cons
     VkMemoryAllocateFlagsInfo with_address = {.sType = VK_STRUCTURE_TYPE_MEMORY_ALLOCATE_FLAGS_INFO, .flags = VK_MEMORY_ALLOCATE_DEVICE_ADDRESS_BIT};
     VkMemoryAllocateInfo info = {
         .sType = VK_STRUCTURE_TYPE_MEMORY_ALLOCATE_INFO,
-        .pNext = !host && ctx->limits.addresses ? &with_address : NULL,
+        .pNext = use != UVK_FOR_STAGING && ctx->limits.addresses ? &with_address : NULL,
         .allocationSize = needs.size,
         .memoryTypeIndex = (uint32_t)type,
     };
@@ -73,12 +97,11 @@ static uvk_status bind_memory(uvk_context *ctx, VkBuffer buffer, bool host, cons
         return uvk_fail_vulkan(err, result, "vkBindBufferMemory");
     }
     *size = needs.size;
-    if (flags)
-        *flags = ctx->memory_types.memoryTypes[type].propertyFlags;
+    *flags = ctx->memory_types.memoryTypes[type].propertyFlags;
     return UVK_OK;
 }
 
-uvk_status uvk_memory_allocate(uvk_context *ctx, VkDeviceSize *size, VkBufferUsageFlags usage, bool host, const char *what,
+uvk_status uvk_memory_allocate(uvk_context *ctx, VkDeviceSize *size, VkBufferUsageFlags usage, uvk_memory_use use, const char *what,
                                VkBuffer *buffer, VkDeviceMemory *memory, VkMemoryPropertyFlags *flags, uvk_error *err)
 {
     uvk_status status = check_budget(ctx, *size, what, err);
@@ -94,7 +117,7 @@ uvk_status uvk_memory_allocate(uvk_context *ctx, VkDeviceSize *size, VkBufferUsa
     VkResult result = ctx->vk.vkCreateBuffer(ctx->device, &info, NULL, &created);
     if (result != VK_SUCCESS)
         return uvk_fail_vulkan(err, result, "vkCreateBuffer");
-    status = bind_memory(ctx, created, host, what, size, memory, flags, err);
+    status = bind_memory(ctx, created, use, what, size, memory, flags, err);
     if (status) {
         ctx->vk.vkDestroyBuffer(ctx->device, created, NULL);
         return status;
@@ -121,6 +144,7 @@ typedef struct block {
     VkBuffer buffer;
     VkDeviceMemory memory;
     bool allocated;
+    char *mapped; /* NULL: the host cannot write there */
 } block;
 
 typedef struct placed_part {
@@ -133,6 +157,7 @@ typedef struct placed_part {
 struct uvk_pool {
     uvk_context *ctx;
     const char *what;
+    uvk_memory_use use;
     block *blocks;
     size_t n_blocks;
     placed_part *parts;
@@ -149,6 +174,11 @@ uvk_status uvk_pool_create(uvk_context *ctx, const char *what, uvk_pool **out, u
     pool->what = what;
     *out = pool;
     return UVK_OK;
+}
+
+void uvk_pool_written_by_host(uvk_pool *pool)
+{
+    pool->use = UVK_WRITTEN_BY_HOST;
 }
 
 static bool reserve_part(uvk_pool *pool)
@@ -229,6 +259,24 @@ static VkDeviceAddress block_address(const uvk_context *ctx, const block *b)
     return ctx->limits.addresses ? ctx->vk.vkGetBufferDeviceAddress(ctx->device, &info) : 0;
 }
 
+static uvk_status allocate_block(uvk_pool *pool, VkBufferUsageFlags usage, block *b, uvk_error *err)
+{
+    uvk_context *ctx = pool->ctx;
+    VkMemoryPropertyFlags flags;
+    void *mapped;
+    uvk_status status = uvk_memory_allocate(ctx, &b->size, usage, pool->use, pool->what, &b->buffer, &b->memory, &flags, err);
+    if (status)
+        return status;
+    b->allocated = true;
+    if (pool->use != UVK_WRITTEN_BY_HOST || (flags & writable) != writable)
+        return UVK_OK;
+    VkResult result = ctx->vk.vkMapMemory(ctx->device, b->memory, 0, VK_WHOLE_SIZE, 0, &mapped);
+    if (result != VK_SUCCESS)
+        return uvk_fail_vulkan(err, result, "vkMapMemory");
+    b->mapped = mapped;
+    return UVK_OK;
+}
+
 uvk_status uvk_pool_commit(uvk_pool *pool, uvk_error *err)
 {
     uvk_status status = check_budget(pool->ctx, uvk_pool_bytes(pool), pool->what, err);
@@ -240,17 +288,14 @@ uvk_status uvk_pool_commit(uvk_pool *pool, uvk_error *err)
     VkBufferUsageFlags usage = VK_BUFFER_USAGE_STORAGE_BUFFER_BIT | VK_BUFFER_USAGE_TRANSFER_SRC_BIT | VK_BUFFER_USAGE_TRANSFER_DST_BIT;
     if (pool->ctx->limits.addresses)
         usage |= VK_BUFFER_USAGE_SHADER_DEVICE_ADDRESS_BIT;
-    for (size_t i = 0; i < pool->n_blocks; i++) {
-        block *b = &pool->blocks[i];
-        status = uvk_memory_allocate(pool->ctx, &b->size, usage, false, pool->what, &b->buffer, &b->memory, NULL, err);
-        if (status)
+    for (size_t i = 0; i < pool->n_blocks; i++)
+        if ((status = allocate_block(pool, usage, &pool->blocks[i], err)))
             return status;
-        b->allocated = true;
-    }
     for (size_t i = 0; i < pool->n_parts; i++) {
         const placed_part *p = &pool->parts[i];
         const block *b = &pool->blocks[p->block];
-        pool->spans[i] = (uvk_span){.buffer = b->buffer, .offset = p->offset, .size = p->size, .address = block_address(pool->ctx, b) + p->offset};
+        pool->spans[i] = (uvk_span){.buffer = b->buffer, .offset = p->offset, .size = p->size, .address = block_address(pool->ctx, b) + p->offset,
+                                     .mapped = b->mapped ? b->mapped + p->offset : NULL};
         if (p->part == 0)
             p->tensor->parts = &pool->spans[i]; /* the parts of one tensor stand side by side */
     }

@@ -165,17 +165,35 @@ static uvk_status submit_frame(uvk_context *ctx, uvk_error *err)
     if (result != VK_SUCCESS)
         return uvk_fail_vulkan(err, result, "vkQueueSubmit");
     f->started = now();
+    f->ticket = ++ctx->stream.submitted;
     f->pending = true;
     ctx->stream.current = (index + 1) % UVK_FRAMES;
     return UVK_OK;
 }
 
-uvk_status uvk_flush(uvk_context *ctx, uvk_error *err)
+uvk_status uvk_submit(uvk_context *ctx, uint64_t *ticket, uvk_error *err)
 {
     uvk_status status = submit_frame(ctx, err);
-    for (int i = 0; i < UVK_FRAMES && status == UVK_OK; i++)
-        status = wait_frame(ctx, (ctx->stream.current + i) % UVK_FRAMES, err);
+    *ticket = ctx->stream.submitted;
     return status;
+}
+
+uvk_status uvk_wait(uvk_context *ctx, uint64_t ticket, uvk_error *err)
+{
+    uvk_status status = UVK_OK;
+    for (int i = 0; i < UVK_FRAMES && status == UVK_OK; i++) {
+        int oldest_first = (ctx->stream.current + i) % UVK_FRAMES;
+        if (ctx->stream.frames[oldest_first].ticket <= ticket)
+            status = wait_frame(ctx, oldest_first, err);
+    }
+    return status;
+}
+
+uvk_status uvk_flush(uvk_context *ctx, uvk_error *err)
+{
+    uint64_t ticket;
+    uvk_status status = uvk_submit(ctx, &ticket, err);
+    return status ? status : uvk_wait(ctx, ticket, err);
 }
 
 uvk_status uvk_stream_commands(uvk_context *ctx, VkCommandBuffer *out, uvk_error *err)

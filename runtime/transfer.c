@@ -9,7 +9,7 @@ uvk_status uvk_staging_create(uvk_context *ctx, uvk_error *err)
     VkDeviceSize size = ctx->budget / 16; /* a small budget is not spent on staging */
     size = size > LARGEST ? LARGEST : size < SMALLEST ? SMALLEST : size & ~(VkDeviceSize)255;
     VkMemoryPropertyFlags flags;
-    uvk_status status = uvk_memory_allocate(ctx, &size, VK_BUFFER_USAGE_TRANSFER_SRC_BIT | VK_BUFFER_USAGE_TRANSFER_DST_BIT, true, "staging", &s->buffer, &s->memory, &flags, err);
+    uvk_status status = uvk_memory_allocate(ctx, &size, VK_BUFFER_USAGE_TRANSFER_SRC_BIT | VK_BUFFER_USAGE_TRANSFER_DST_BIT, UVK_FOR_STAGING, "staging", &s->buffer, &s->memory, &flags, err);
     if (status)
         return status;
     s->size = size;
@@ -48,6 +48,10 @@ static uvk_status record_copy(uvk_context *ctx, VkBuffer from, VkBuffer to, VkBu
 static uvk_status upload_piece(uvk_context *ctx, uvk_span to, VkDeviceSize offset, VkDeviceSize size, const char *from, uvk_error *err)
 {
     uvk_status status;
+    if (to.mapped) {
+        memcpy(to.mapped + offset, from, size); /* the next submission makes it visible */
+        return UVK_OK;
+    }
     memcpy(ctx->staging.mapped, from, size);
     if ((status = synchronize_host(ctx, true, err)) ||
         (status = record_copy(ctx, ctx->staging.buffer, to.buffer, (VkBufferCopy){.dstOffset = to.offset + offset, .size = size}, err)))
@@ -83,7 +87,7 @@ static uvk_status transfer(uvk_context *ctx, const uvk_tensor *tensor, uint64_t 
 
 uvk_status uvk_upload(uvk_context *ctx, const uvk_tensor *to, uint64_t first_row, uint64_t rows, const void *from, uvk_error *err)
 {
-    uvk_status status = uvk_flush(ctx, err); /* the staging buffer and *to may still be in use */
+    uvk_status status = to->parts->mapped ? UVK_OK : uvk_flush(ctx, err); /* the staging buffer and *to may still be in use */
     return status ? status : transfer(ctx, to, first_row, rows, from, NULL, err);
 }
 
