@@ -59,7 +59,7 @@ static void predict(const options *o, uvk_model *model, forecast *out)
 
 static void print_forecast(const uvk_model_info *m, const forecast *f)
 {
-    char total[32], weights[32], forward[32], each[32], budget[32];
+    char total[32], weights[32], forward[32], each[32], budget[32], streamed[32];
     if (f->status != UVK_OK) {
         printf("%-12s %s\n", "memory", f->err.message);
         return;
@@ -67,6 +67,8 @@ static void print_forecast(const uvk_model_info *m, const forecast *f)
     printf("%-12s %s of %s on %s\n", "memory", text_bytes(f->plan.total, total), text_bytes(f->plan.budget, budget), f->device);
     printf("%-12s weights %s + forward %s + %d targets x %s%s\n", "", text_bytes(f->plan.weights, weights), text_bytes(f->plan.forward, forward), f->plan.chunk,
            text_bytes(f->plan.per_target, each), m->modality == UVK_TEXT ? ", for a long text" : "");
+    if (f->plan.streamed)
+        printf("%-12s the weights do not fit and are streamed, %s for each chunk of targets\n", "", text_bytes(f->plan.streamed, streamed));
 }
 
 static void print_unused(const uvk_model_info *m)
@@ -164,6 +166,7 @@ static cJSON *describe_forecast(const forecast *f)
     cJSON_AddNumberToObject(json, "chunk", f->plan.chunk);
     cJSON_AddNumberToObject(json, "total", (double)f->plan.total);
     cJSON_AddNumberToObject(json, "budget", (double)f->plan.budget);
+    cJSON_AddNumberToObject(json, "streamed", (double)f->plan.streamed);
     return json;
 }
 

@@ -200,10 +200,10 @@ uvk_status job_plan(job *j, int tokens, int encoder_tokens, const target_list *t
     uvk_status status = uvk_explain_plan(j->session, tokens, &params, &plan, err);
     if (status != UVK_OK || tokens <= j->planned)
         return status;
-    char weights[32], forward[32], each[32], total[32], budget[32];
-    note("plan: weights %s + forward %s + %d target%s x %s = %s of %s%s", text_bytes(plan.weights, weights), text_bytes(plan.forward, forward), plan.chunk,
+    char weights[32], forward[32], each[32], total[32], budget[32], streamed[32];
+    note("plan: weights %s + forward %s + %d target%s x %s = %s of %s%s%s%s", text_bytes(plan.weights, weights), text_bytes(plan.forward, forward), plan.chunk,
          plan.chunk == 1 ? "" : "s", text_bytes(plan.per_target, each), text_bytes(plan.total, total), text_bytes(plan.budget, budget),
-         j->info->modality == UVK_TEXT ? ", longest text so far" : "");
+         plan.streamed ? ", weights streamed, per chunk " : "", plan.streamed ? text_bytes(plan.streamed, streamed) : "", j->info->modality == UVK_TEXT ? ", longest text so far" : "");
     j->planned = tokens;
     return UVK_OK;
 }

@@ -281,9 +281,10 @@ typedef struct uvk_explain_params {
 /* What a run will hold on the device. */
 typedef struct uvk_plan {
     uint64_t weights, forward, per_target; /* bytes; the staging buffer counts with the weights */
-    uint64_t total;                        /* weights + forward + chunk * per_target */
+    uint64_t total;                        /* weights + forward + chunk * per_target; more where more is held before the backward pass */
     uint64_t budget;
     int chunk;                             /* targets that go through the backward pass together */
+    uint64_t streamed;                     /* bytes of weights that go to the device anew for each chunk; 0: all weights stay there */
 } uvk_plan;
 
 typedef struct uvk_cost {
@@ -296,9 +297,11 @@ typedef struct uvk_cost {
 
 typedef struct uvk_session uvk_session;
 
-/* A model on a device: uploads the weights. ctx and model must outlive it. The first time that a device is used with a driver, its
+/* A model on a device: uploads the weights. Where they do not fit the budget, or what a call needs does not fit beside them, those of the
+ * blocks are streamed: each block's are read from its file when a pass reaches it, and the results are the same bytes. Encoder-decoders
+ * are not streamed. ctx and model must outlive it. The first time that a device is used with a driver, its
  * kernels are checked against arithmetic on the CPU, which takes seconds; those that compute something else are not used, with a
- * warning, and UVK_NO_DEVICE when none are left. UVK_FAILED with both numbers when the weights do not fit the budget. */
+ * warning, and UVK_NO_DEVICE when none are left. UVK_FAILED with both numbers when not even one block's weights fit the budget. */
 UVK_API uvk_status uvk_session_create(uvk_context *ctx, uvk_model *model, uvk_session **out, uvk_error *err);
 UVK_API void uvk_session_free(uvk_session *session); /* NULL is allowed */
 

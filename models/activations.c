@@ -66,38 +66,51 @@ static void release(uvk_activations *a)
     *a = (uvk_activations){0};
 }
 
-/* Bytes of the budget that are free once the present room is given back. */
-static uint64_t available(const uvk_session *s)
+uint64_t uvk_session_available(const uvk_session *s, uvk_residency residency)
 {
-    uint64_t budget = uvk_context_budget(s->ctx), used = uvk_context_used(s->ctx), room = s->activations.pool ? uvk_pool_bytes(s->activations.pool) : 0;
-    return budget + room > used ? budget + room - used : 0;
+    return uvk_residency_free(s, residency) + (s->activations.pool ? uvk_pool_bytes(s->activations.pool) : 0);
 }
 
 /* The slopes are the largest part of what is kept, and the cheapest to rebuild: each block has its own only where that leaves
  * half of the free budget to the backward pass. */
-static uvk_status declare_fitting(const uvk_session *s, uint32_t tokens, uvk_activations *out, uvk_error *err)
+static uvk_status declare_beside(const uvk_session *s, uint64_t available, uint32_t tokens, uvk_activations *out, uvk_error *err)
 {
-    uint64_t half = available(s) / 2; /* before out, which may be the session's own, is declared */
     uvk_status status = declare(s, tokens, true, out, err);
-    if (status || uvk_pool_bytes(out->pool) <= half)
+    if (status || uvk_pool_bytes(out->pool) <= available / 2)
         return status;
     release(out);
     return declare(s, tokens, false, out, err);
 }
 
+/* The weights are streamed where there is no room beside all of them. */
+static uvk_status declare_fitting(const uvk_session *s, uint32_t tokens, uvk_residency *residency, uvk_activations *out, uvk_error *err)
+{
+    *residency = s->residence.now;
+    for (;;) {
+        uint64_t available = uvk_session_available(s, *residency); /* before out, which may be the session's own, is declared */
+        uvk_residency below = uvk_residency_below(s, *residency);
+        uvk_status status = declare_beside(s, available, tokens, out, err);
+        if (status || uvk_pool_bytes(out->pool) <= available || below == UVK_RESIDENCIES)
+            return status;
+        release(out);
+        *residency = below;
+    }
+}
+
 /* UVK_FAILED, with all numbers, when the forward pass alone does not fit. */
-uvk_status uvk_session_forward_bytes(const uvk_session *s, uint32_t tokens, uint64_t *bytes, uint64_t *left, uvk_error *err)
+uvk_status uvk_session_forward_bytes(const uvk_session *s, uint32_t tokens, uvk_residency *residency, uint64_t *bytes, uvk_error *err)
 {
     uvk_activations planned = {0};
     uvk_status status = UVK_OK;
+    *residency = s->residence.now;
     if (tokens > s->activations.capacity)
-        status = declare_fitting(s, tokens, &planned, err);
+        status = declare_fitting(s, tokens, residency, &planned, err);
     *bytes = status == UVK_OK ? uvk_pool_bytes(planned.pool ? planned.pool : s->activations.pool) : 0;
     release(&planned);
-    if (status == UVK_OK && *bytes > available(s))
+    uint64_t budget = uvk_context_budget(s->ctx), available = uvk_session_available(s, *residency);
+    if (status == UVK_OK && *bytes > available)
         status = uvk_fail(err, UVK_FAILED, "the forward pass over %u tokens needs %llu bytes of device memory beside the model's %llu, the budget is %llu; raise --memory or take a larger device",
-                          (unsigned)tokens, (unsigned long long)*bytes, (unsigned long long)(uvk_context_budget(s->ctx) - available(s)), (unsigned long long)uvk_context_budget(s->ctx));
-    *left = available(s) - *bytes;
+                          (unsigned)tokens, (unsigned long long)*bytes, (unsigned long long)(budget - available), (unsigned long long)budget);
     return status;
 }
 
@@ -124,8 +137,9 @@ uvk_status uvk_session_reserve(uvk_session *s, uint32_t tokens, uvk_error *err)
     uvk_activations *room = &s->activations;
     s->tokens = 0;
     release(room);
-    uvk_status status = declare_fitting(s, tokens, room, err);
-    if (status == UVK_OK && (status = uvk_pool_commit(room->pool, err)) == UVK_OK)
+    uvk_residency residency;
+    uvk_status status = declare_fitting(s, tokens, &residency, room, err);
+    if (status == UVK_OK && (status = uvk_residency_change(s, residency, err)) == UVK_OK && (status = uvk_pool_commit(room->pool, err)) == UVK_OK)
         status = upload_rope(s, err);
     if (status)
         release(room);

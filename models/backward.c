@@ -209,7 +209,9 @@ uvk_status uvk_backward_to_cross(uvk_session *s, uvk_chunk *c, int block, uvk_at
         .shape = &c->shape, .qkv = &a->cross.qkv, .o = &a->cross.o, .stats = &a->cross.stats,
         .d_o = &c->d_x, .delta = &c->delta, .targets = c->targets, .window = window, .below = encoder_window(c),
     };
-    uvk_status status = backward_mlp(s, c, block, err);
+    uvk_status status = uvk_residency_enter(s, block, err);
+    if (status == UVK_OK)
+        status = backward_mlp(s, c, block, err);
     if (status == UVK_OK)
         status = backward_behind(s, c, &a->cross.sum, &a->cross.norm_stats, &w->cross_norm_weight, window, err);
     return status ? status : backward_out(s, c, &w->cross_out, out, err);
@@ -239,8 +241,8 @@ uvk_status uvk_backward_to_attention(uvk_session *s, uvk_chunk *c, int block, uv
     const uvk_arch *arch = &s->model->arch;
     const uvk_block_activations *a = &s->activations.blocks[block - 1];
     const uvk_block_weights *w = &s->weights[block - 1];
-    uvk_status status = UVK_OK;
-    if (uvk_arch_encodes(arch, block) && !c->in_encoder)
+    uvk_status status = uvk_residency_enter(s, block, err);
+    if (status == UVK_OK && uvk_arch_encodes(arch, block) && !c->in_encoder)
         status = enter_encoder(s, c, err);
     uvk_window window = output_window(c, block);
     c->shape = uvk_arch_attention(arch, block, uvk_session_extent(s));

@@ -244,7 +244,9 @@ static uvk_status forward_block(uvk_session *s, int block, uvk_range range, uvk_
     const uvk_block_weights *w = &s->weights[block - 1];
     const uvk_block_activations *a = &s->activations.blocks[block - 1];
     const uvk_tensor *out = uvk_session_output(s, block);
-    uvk_status status = forward_attention(s, block, range, err);
+    uvk_status status = uvk_residency_enter(s, block, err);
+    if (status == UVK_OK)
+        status = forward_attention(s, block, range, err);
     if (status == UVK_OK && uvk_arch_crosses(&s->model->arch, block))
         status = forward_cross(s, block, range, err);
     if (status || (status = run_hidden(s, block, range, err)) ||

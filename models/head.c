@@ -75,7 +75,7 @@ static uvk_status upload(uvk_head *h, uvk_session *s, uvk_error *err)
 static uvk_status open_head(uvk_head *h, uvk_session *s, uvk_error *err)
 {
     uvk_status status = uvk_pool_create(s->ctx, "the output head", &h->pool, err);
-    if (status || (status = declare(h, s, err)) || (status = uvk_pool_commit(h->pool, err)))
+    if (status || (status = declare(h, s, err)) || (status = uvk_residency_make_room(s, uvk_pool_bytes(h->pool), err)) || (status = uvk_pool_commit(h->pool, err)))
         return status;
     return upload(h, s, err);
 }

@@ -34,10 +34,10 @@ static uvk_status open_session(uvk_session *s, uvk_error *err)
     uvk_status status;
     if (!(s->weights = calloc(1, bytes)))
         return uvk_fail_memory(err, bytes, "a session");
-    if ((status = uvk_pool_create(s->ctx, "the model's weights", &s->weights_pool, err)) || (status = uvk_weights_declare(s, err)) ||
-        (status = uvk_pool_commit(s->weights_pool, err)))
+    if ((status = uvk_pool_create(s->ctx, "the weights outside the blocks", &s->outside, err)) || (status = uvk_weights_declare_outside(s, err)) ||
+        (status = uvk_pool_commit(s->outside, err)) || (status = uvk_weights_upload_outside(s, err)))
         return status;
-    return uvk_weights_upload(s, err);
+    return uvk_residency_open(s, err);
 }
 
 uvk_status uvk_session_create(uvk_context *ctx, uvk_model *model, uvk_session **out, uvk_error *err)
@@ -64,7 +64,8 @@ void uvk_session_free(uvk_session *s)
         return;
     uvk_pool_free(s->activations.pool);
     uvk_head_free(s->head);
-    uvk_pool_free(s->weights_pool);
+    uvk_residency_close(s);
+    uvk_pool_free(s->outside);
     free(s->activations.blocks);
     free(s->weights);
     free(s->ids);

@@ -21,6 +21,33 @@ typedef struct uvk_block_weights {
     uvk_tensor cross_out, cross_out_bias;
 } uvk_block_weights;
 
+/* Ways to keep the blocks' weights, each in less device memory than the one before. */
+typedef enum uvk_residency {
+    UVK_RESIDENT,    /* all on the device */
+    UVK_TWO_BUFFERS, /* streamed: two blocks' */
+    UVK_ONE_BUFFER,
+    UVK_RESIDENCIES
+} uvk_residency;
+
+/* Room on the device for one block's weights. */
+typedef struct uvk_block_buffer {
+    uvk_pool *pool;
+    uvk_block_weights weights;
+    int block;         /* whose they are, from 1; 0: nobody's */
+    uint64_t last_use; /* ticket of the work that reads them */
+} uvk_block_buffer;
+
+/* residency.c */
+typedef struct uvk_residence {
+    uvk_residency now;
+    uint64_t bytes[UVK_RESIDENCIES]; /* what each takes; UINT64_MAX: not for this model */
+    uint64_t held;                   /* what the present one truly took */
+    uvk_pool *pool;                  /* resident */
+    uvk_block_buffer buffers[2];     /* streamed */
+    int entered;                     /* the block whose work is being recorded; 0: none */
+    bool pinned;                     /* the weights are not those of the file */
+} uvk_residence;
+
 /* Kept from the forward pass; everything else is rebuilt. */
 typedef struct uvk_block_activations {
     uvk_tensor z;               /* [n, d] entering the block */
@@ -60,8 +87,9 @@ struct uvk_session {
     uvk_context *ctx;
     uvk_model *model;
 
-    uvk_pool *weights_pool;
-    uvk_block_weights *weights;            /* [blocks], the encoder's first */
+    uvk_residence residence;
+    uvk_block_weights *weights;            /* [blocks], the encoder's first; streamed, without parts unless they are on the device */
+    uvk_pool *outside;                     /* the weights outside the blocks */
     uvk_tensor embedding;                  /* vision, [n, d]: positions, plus the special tokens in their rows */
     uvk_tensor patch_weight, patch_bias;   /* vision, [d, 3 p p] */
     uvk_tensor embedding_norm_weight[2], embedding_norm_bias[2]; /* [1, d]; of the decoder or of the only side, and of the encoder */
@@ -79,16 +107,40 @@ struct uvk_session {
 /* The tensor, or NULL where the model has none. */
 static inline const uvk_tensor *uvk_present(const uvk_tensor *tensor) { return tensor->rows ? tensor : NULL; }
 
+/* residency.c: before the work of a block is recorded, its weights have to be at hand. Blocks count from 1. */
+uvk_status uvk_residency_enter(uvk_session *s, int block, uvk_error *err);
+uvk_status uvk_residency_open(uvk_session *s, uvk_error *err);
+void uvk_residency_close(uvk_session *s);
+/* The next way that takes less; UVK_RESIDENCIES: none does. */
+uvk_residency uvk_residency_below(const uvk_session *s, uvk_residency from);
+uvk_status uvk_residency_change(uvk_session *s, uvk_residency to, uvk_error *err);
+/* Goes down, as far as there is a way, until so many bytes of the budget are free. */
+uvk_status uvk_residency_make_room(uvk_session *s, uint64_t bytes, uvk_error *err);
+/* Bytes of the budget that would be free then, and those that would go to the device in a pass through so many blocks. */
+uint64_t uvk_residency_free(const uvk_session *s, uvk_residency residency);
+uint64_t uvk_residency_streamed(const uvk_session *s, uvk_residency residency, int blocks);
+/* Weights about to be changed stay on the device: UVK_FAILED where they are streamed. Unpinned, they are those of the file again. */
+uvk_status uvk_residency_pin(uvk_session *s, uvk_error *err);
+uvk_status uvk_residency_unpin(uvk_session *s, uvk_error *err);
+
 /* weights.c */
-uvk_status uvk_weights_declare(uvk_session *s, uvk_error *err);
-uvk_status uvk_weights_upload(uvk_session *s, uvk_error *err);
+uvk_status uvk_weights_declare_outside(uvk_session *s, uvk_error *err);
+uvk_status uvk_weights_upload_outside(uvk_session *s, uvk_error *err);
+uvk_status uvk_weights_declare_block(const uvk_model *model, int block, uvk_pool *pool, uvk_block_weights *out, uvk_error *err);
+uvk_status uvk_weights_upload_block(uvk_session *s, int block, uvk_block_weights *to, uvk_error *err);
+/* Whether both have tensors of the same shapes. */
+bool uvk_weights_alike(uvk_block_weights *a, uvk_block_weights *b);
+/* Takes the memory from the tensors; their shapes stay. */
+void uvk_weights_detach(uvk_block_weights *weights);
 /* One matrix, query above key above value as it were, from the file to a tensor that has the rows of all n slots. */
 uvk_status uvk_weights_upload_stack(uvk_session *s, int block, const uvk_slot *slots, int n, const uvk_tensor *to, uvk_error *err);
 
 /* activations.c: makes room for so many tokens; what the last forward left is lost when it grows. */
 uvk_status uvk_session_reserve(uvk_session *s, uint32_t tokens, uvk_error *err);
-/* Bytes that room for so many tokens takes, and bytes of the budget that neither weights nor that room take. */
-uvk_status uvk_session_forward_bytes(const uvk_session *s, uint32_t tokens, uint64_t *bytes, uint64_t *left, uvk_error *err);
+/* Bytes that room for so many tokens takes, and how the weights are kept beside it. */
+uvk_status uvk_session_forward_bytes(const uvk_session *s, uint32_t tokens, uvk_residency *residency, uint64_t *bytes, uvk_error *err);
+/* Bytes of the budget that room and backward pass share, the weights kept that way. */
+uint64_t uvk_session_available(const uvk_session *s, uvk_residency residency);
 
 /* forward.c: the derivatives of a block's hidden layer, rebuilt unless they are at hand. Blocks count from 1. */
 uvk_status uvk_session_slope(uvk_session *s, int block, const uvk_tensor **slope, uvk_error *err);

@@ -71,11 +71,11 @@ static uvk_tensor *session_tensor(uvk_session *s, size_t offset)
     return (uvk_tensor *)((char *)s + offset);
 }
 
-uvk_status uvk_weights_declare(uvk_session *s, uvk_error *err)
+uvk_status uvk_weights_declare_outside(uvk_session *s, uvk_error *err)
 {
     const uvk_arch *a = &s->model->arch;
     uint64_t d = (uint64_t)a->width, patch = (uint64_t)a->channels * (uint64_t)a->patch * (uint64_t)a->patch;
-    uvk_pool *p = s->weights_pool;
+    uvk_pool *p = s->outside;
     uvk_status status = UVK_OK;
     if (a->modality == UVK_VISION && ((status = uvk_pool_add(p, &s->embedding, (uint64_t)uvk_arch_tokens(a), d, true, err)) ||
                                       (status = uvk_pool_add(p, &s->patch_weight, d, patch, false, err))))
@@ -85,14 +85,36 @@ uvk_status uvk_weights_declare(uvk_session *s, uvk_error *err)
             status = uvk_pool_add(p, session_tensor(s, vectors[i].offset), 1, d, true, err);
     for (int i = 0; i < 2 && status == UVK_OK && a->relative_reach; i++)
         status = uvk_pool_add(p, &s->bias[i], (uint64_t)a->heads, 2 * (uint64_t)a->relative_reach + 1, true, err);
-    for (int block = 0; block < uvk_arch_blocks(a) && status == UVK_OK; block++)
-        for (int i = 0; i < STACKS && status == UVK_OK; i++) {
-            uint64_t rows, cols;
-            stack_size(s->model, block, stacks[i].slots, stacks[i].n, &rows, &cols);
-            if (rows)
-                status = uvk_pool_add(p, stack_tensor(&s->weights[block], &stacks[i]), rows, cols, false, err);
-        }
     return status;
+}
+
+uvk_status uvk_weights_declare_block(const uvk_model *m, int block, uvk_pool *pool, uvk_block_weights *out, uvk_error *err)
+{
+    uvk_status status = UVK_OK;
+    *out = (uvk_block_weights){0};
+    for (int i = 0; i < STACKS && status == UVK_OK; i++) {
+        uint64_t rows, cols;
+        stack_size(m, block - 1, stacks[i].slots, stacks[i].n, &rows, &cols);
+        if (rows)
+            status = uvk_pool_add(pool, stack_tensor(out, &stacks[i]), rows, cols, false, err);
+    }
+    return status;
+}
+
+bool uvk_weights_alike(uvk_block_weights *a, uvk_block_weights *b)
+{
+    bool alike = true;
+    for (int i = 0; i < STACKS; i++) {
+        const uvk_tensor *x = stack_tensor(a, &stacks[i]), *y = stack_tensor(b, &stacks[i]);
+        alike = alike && x->rows == y->rows && x->cols == y->cols;
+    }
+    return alike;
+}
+
+void uvk_weights_detach(uvk_block_weights *w)
+{
+    for (int i = 0; i < STACKS; i++)
+        stack_tensor(w, &stacks[i])->parts = NULL;
 }
 
 /* ---- Upload, through a bounded piece of host memory ------------------------------------------------------------------------- */
@@ -234,7 +256,7 @@ static uvk_status upload_bias(uvk_session *s, uvk_slot slot, bool both_ways, con
 }
 
 /* Those of the tensors outside the blocks that a forward pass needs. */
-static uvk_status upload_outside(uvk_session *s, uvk_error *err)
+uvk_status uvk_weights_upload_outside(uvk_session *s, uvk_error *err)
 {
     uvk_status status = UVK_OK;
     if (uvk_present(&s->embedding) && ((status = upload_embedding(s, err)) || (status = upload_slot(s, 0, UVK_PATCH_WEIGHT, &s->patch_weight, 0, s->patch_weight.rows, err))))
@@ -249,14 +271,13 @@ static uvk_status upload_outside(uvk_session *s, uvk_error *err)
     return status;
 }
 
-uvk_status uvk_weights_upload(uvk_session *s, uvk_error *err)
+uvk_status uvk_weights_upload_block(uvk_session *s, int block, uvk_block_weights *to, uvk_error *err)
 {
-    uvk_status status = upload_outside(s, err);
-    for (int block = 0; block < uvk_arch_blocks(&s->model->arch) && status == UVK_OK; block++)
-        for (int i = 0; i < STACKS && status == UVK_OK; i++) {
-            const uvk_tensor *to = stack_tensor(&s->weights[block], &stacks[i]);
-            if (uvk_present(to))
-                status = uvk_weights_upload_stack(s, block, stacks[i].slots, stacks[i].n, to, err);
-        }
+    uvk_status status = UVK_OK;
+    for (int i = 0; i < STACKS && status == UVK_OK; i++) {
+        const uvk_tensor *tensor = stack_tensor(to, &stacks[i]);
+        if (uvk_present(tensor))
+            status = uvk_weights_upload_stack(s, block - 1, stacks[i].slots, stacks[i].n, tensor, err);
+    }
     return status;
 }

@@ -77,7 +77,8 @@ uvk_status uvk_job_init(uvk_job *job, uvk_session *s, uvk_extent extent, const u
 {
     int layers = s->model->arch.layers;
     *job = (uvk_job){.session = s, .tokens = extent.tokens, .encoder_tokens = extent.encoder, .layer = p->layer ? p->layer : layers + 1, .first_block = p->first_block ? p->first_block : 1, .scalar = p->scalar,
-                     .order = p->order, .normalize = p->normalize, .targets = p->targets, .n_targets = p->n_targets, .weights = p->weights, .label = p->label, .text = p->text, .seed_rows = 1};
+                     .order = p->order, .normalize = p->normalize, .targets = p->targets, .n_targets = p->n_targets, .weights = p->weights, .label = p->label, .text = p->text, .seed_rows = 1,
+                     .residency = s->residence.now};
     job->bottom = job->first_block;
     if (job->layer < 2 || job->layer > layers + 1)
         return uvk_fail(err, UVK_USAGE, "layer %d cannot be explained (2 to %d can)", job->layer, layers + 1);
@@ -137,8 +138,10 @@ static uvk_status declare(uvk_job *job, uint32_t capacity, uvk_error *err)
 
 uvk_status uvk_job_allocate(uvk_job *job, uint32_t capacity, uvk_error *err)
 {
-    uvk_status status = declare(job, capacity, err);
-    return status ? status : uvk_pool_commit(job->pool, err);
+    uvk_status status = uvk_residency_change(job->session, job->residency, err);
+    if (status || (status = declare(job, capacity, err)))
+        return status;
+    return uvk_pool_commit(job->pool, err);
 }
 
 void uvk_job_free(uvk_job *job)
@@ -167,29 +170,66 @@ static uint32_t useful_targets(const uvk_job *job)
     return useful < (uint32_t)job->n_targets ? useful : (uint32_t)job->n_targets;
 }
 
-uvk_status uvk_job_plan(uvk_job *job, uvk_plan *plan, uvk_error *err)
+/* The largest chunk that fits; 0: not even one target does. */
+static uint32_t largest_chunk(uvk_job *job, uint64_t bytes)
 {
-    const uvk_session *s = job->session;
-    uint64_t budget = uvk_context_budget(s->ctx), forward, left;
-    uvk_status status = uvk_session_forward_bytes(s, job->tokens, &forward, &left, err);
-    if (status)
-        return status;
-    uint64_t others = budget - left, one = bytes_for(job, 1, err);
-    if (one == UINT64_MAX)
-        return UVK_FAILED;
-    if (one > left)
-        return uvk_fail(err, UVK_FAILED, "one target needs %llu bytes of device memory beside the model's %llu, the budget is %llu; raise --memory or take a larger device",
-                        (unsigned long long)one, (unsigned long long)others, (unsigned long long)budget);
-    uint32_t fits = 1, limit = useful_targets(job);
-    while (fits < limit) { /* binary search for the largest chunk that fits */
+    uint32_t fits = 0, limit = useful_targets(job);
+    while (fits < limit) {
         uint32_t middle = fits + (limit - fits + 1) / 2;
-        if (bytes_for(job, middle, NULL) <= left)
+        if (bytes_for(job, middle, NULL) <= bytes)
             fits = middle;
         else
             limit = middle - 1;
     }
-    uint64_t chunk_bytes = bytes_for(job, fits, NULL);
-    *plan = (uvk_plan){.weights = others - forward, .forward = forward, .per_target = chunk_bytes / fits, .total = others + chunk_bytes, .budget = budget, .chunk = (int)fits};
+    return fits;
+}
+
+/* How the weights are kept beside that forward pass: job->residency goes down until a target fits. The second of two buffers hides the
+ * time that weights take to come, at best all of it; twice the targets in a chunk halve it. Returns the targets of a chunk. */
+static uint32_t choose_residency(uvk_job *job, uint64_t forward)
+{
+    const uvk_session *s = job->session;
+    uint32_t fits = largest_chunk(job, uvk_session_available(s, job->residency) - forward);
+    for (uvk_residency below = uvk_residency_below(s, job->residency); below < UVK_RESIDENCIES; below = uvk_residency_below(s, below)) {
+        uint32_t more = fits && job->residency == UVK_RESIDENT ? 0 : largest_chunk(job, uvk_session_available(s, below) - forward);
+        if (fits && more < 2 * fits)
+            continue;
+        job->residency = below;
+        fits = more;
+    }
+    return fits;
+}
+
+/* Blocks whose weights a chunk meets. */
+static int blocks_below(const uvk_job *job)
+{
+    return job->layer - (job->bottom > 1 ? job->bottom : 1);
+}
+
+/* What is held before the chunks begin may be more than beside them, where the weights are streamed from then on. */
+static uint64_t most_before(const uvk_session *s, uvk_residency residency, uint64_t forward)
+{
+    uint64_t now = uvk_context_used(s->ctx), then = uvk_context_budget(s->ctx) - uvk_session_available(s, residency) + forward;
+    return now > then ? now : then;
+}
+
+uvk_status uvk_job_plan(uvk_job *job, uvk_plan *plan, uvk_error *err)
+{
+    const uvk_session *s = job->session;
+    uint64_t budget = uvk_context_budget(s->ctx), forward;
+    uvk_status status = uvk_session_forward_bytes(s, job->tokens, &job->residency, &forward, err);
+    if (status)
+        return status;
+    uint64_t before = most_before(s, job->residency, forward), one = bytes_for(job, 1, err);
+    if (one == UINT64_MAX)
+        return UVK_FAILED;
+    uint32_t fits = choose_residency(job, forward);
+    uint64_t weights = budget - uvk_session_available(s, job->residency), chunk_bytes = bytes_for(job, fits ? fits : 1, NULL), total = weights + forward + chunk_bytes;
+    if (!fits)
+        return uvk_fail(err, UVK_FAILED, "one target needs %llu bytes of device memory beside the model's %llu, the budget is %llu; raise --memory or take a larger device",
+                        (unsigned long long)one, (unsigned long long)(weights + forward), (unsigned long long)budget);
+    *plan = (uvk_plan){.weights = weights, .forward = forward, .per_target = chunk_bytes / fits, .total = total > before ? total : before, .budget = budget, .chunk = (int)fits,
+                       .streamed = uvk_residency_streamed(s, job->residency, blocks_below(job))};
     return UVK_OK;
 }
 

@@ -19,6 +19,7 @@ typedef struct uvk_job {
     const int32_t *label;     /* of UVK_LOGPROB on an image; NULL: the likeliest class */
     const float *text;        /* [embedding] of UVK_SIMILARITY */
     uint32_t seed_rows;       /* rows of z(l) that the scalar is of: 1, the target's own, or n */
+    uvk_residency residency;  /* how the plan keeps the weights */
     int bottom;               /* the descent ends at the gradient of this level, or at the attention of the block below (backward.h) */
 
     uvk_pool *pool;

@@ -67,7 +67,7 @@ uvk_status uvk_reinitialize_block(uvk_session *s, int block, int64_t seed, uvk_e
         {&w->cross_norm_weight, false, 1}, {&w->cross_norm_bias, false, 0},
     };
     uvk_random draw = uvk_random_start(seed, (uint64_t)block);
-    uvk_status status = UVK_OK;
+    uvk_status status = uvk_residency_pin(s, err);
     s->tokens = 0;
     for (size_t i = 0; i < sizeof list / sizeof *list && status == UVK_OK; i++)
         status = reinitialize(s->ctx, list[i].tensor, list[i].matrix, list[i].value, &draw, err);
@@ -77,5 +77,5 @@ uvk_status uvk_reinitialize_block(uvk_session *s, int block, int64_t seed, uvk_e
 uvk_status uvk_restore_weights(uvk_session *s, uvk_error *err)
 {
     s->tokens = 0;
-    return uvk_weights_upload(s, err);
+    return uvk_residency_unpin(s, err);
 }

@@ -25,7 +25,8 @@ static uvk_status allocate(rollout *r, const uvk_job *job, uint32_t chunk, uvk_e
     if ((status = uvk_pool_create(job->session->ctx, "attention rollout", &r->pool, err)) || (status = uvk_pool_add(r->pool, &r->factor, n, n, false, err)) ||
         (status = uvk_pool_add(r->pool, &r->rows, chunk, n, true, err)) || (status = uvk_pool_add(r->pool, &r->next, chunk, n, true, err)))
         return status;
-    return uvk_pool_commit(r->pool, err);
+    status = uvk_residency_make_room(job->session, uvk_pool_bytes(r->pool), err);
+    return status ? status : uvk_pool_commit(r->pool, err);
 }
 
 static uvk_status apply(rollout *r, uvk_session *s, uint32_t count, uvk_error *err)

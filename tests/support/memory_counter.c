@@ -69,6 +69,11 @@ uint64_t memory_counter_peak(void)
     return counter.peak;
 }
 
+void memory_counter_forget_peak(void)
+{
+    counter.peak = counter.held;
+}
+
 void memory_set_budget(struct uvk_context *ctx, uint64_t bytes)
 {
     ctx->budget = bytes;

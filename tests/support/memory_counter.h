@@ -11,6 +11,8 @@ struct uvk_context;
 void memory_counter_start(struct uvk_context *ctx);
 uint64_t memory_counter_held(void);
 uint64_t memory_counter_peak(void);
+/* The peak counts anew, from what is held. */
+void memory_counter_forget_peak(void);
 
 /* The staging buffer stays as the first budget made it. */
 void memory_set_budget(struct uvk_context *ctx, uint64_t bytes);
