@@ -3,11 +3,9 @@
  *   large_text              two blocks of that model, 256 tokens: seconds
  *   large_text --full       the shape of a model of half a billion parameters, 2,048 tokens, under 3 GiB: minutes without a GPU
  *
- * The weights are random. True memory is counted at vkAllocateMemory and vkFreeMemory. Prints the plan and both peaks; exits with 1
- * when the true peak exceeds the plan or the budget, or when a row is not finite. */
+ * The weights are random. Exits with 1 when the true peak exceeds the plan or the budget, or when a row is not finite. */
 #include "file.h"
-#include "memory_counter.h"
-#include "ultravk.h"
+#include "large_run.h"
 
 #include <math.h>
 #include <stdio.h>
@@ -18,8 +16,8 @@
 enum { WIDTH = 896, HEADS = 14, KV_HEADS = 2, HEAD_DIM = 64, MLP = 4864, MAX_TENSORS = 512, BLOCK_OF_NOISE = 1 << 22 };
 
 typedef struct shape {
-    int layers, tokens, vocabulary, targets_cpu, targets_gpu;
-    uint64_t memory;
+    int layers, tokens, vocabulary;
+    large_job job;
 } shape;
 
 /* ---- The model -------------------------------------------------------------------------------------------------------------- */
@@ -167,24 +165,6 @@ static void remove_model(const char *dir)
 
 /* ---- The run ---------------------------------------------------------------------------------------------------------------- */
 
-static uvk_status explain(uvk_session *session, const uvk_input *input, const shape *s, int n_targets, uvk_plan *plan, uvk_cost *cost, uvk_error *err)
-{
-    int32_t targets[64];
-    for (int i = 0; i < n_targets; i++)
-        targets[i] = s->tokens - n_targets + i;
-    uvk_explain_params params = {.targets = targets, .n_targets = n_targets};
-    float *rows = malloc((size_t)n_targets * (size_t)s->tokens * sizeof *rows);
-    if (!rows)
-        abort();
-    uvk_status status = uvk_explain_plan(session, s->tokens, &params, plan, err);
-    if (status == UVK_OK)
-        status = uvk_forward(session, input, err);
-    if (status == UVK_OK)
-        status = uvk_explain(session, &params, rows, cost, err); /* refuses rows that are not finite */
-    free(rows);
-    return status;
-}
-
 static uvk_status make_input(const uvk_model *model, const shape *s, uvk_input **input, uvk_error *err)
 {
     int32_t *ids = malloc((size_t)s->tokens * sizeof *ids);
@@ -198,37 +178,17 @@ static uvk_status make_input(const uvk_model *model, const shape *s, uvk_input *
     return status;
 }
 
-static bool judge(const shape *s, int n_targets, const uvk_plan *plan, const uvk_cost *cost)
-{
-    printf("%d blocks, %d tokens, %d targets: planned %.1f MiB (weights %.1f, forward %.1f, %d targets at a time of %.1f), true peak %.1f MiB, budget %.1f MiB; "
-           "%.0f s forward, %.0f s backward, %.0f GFLOP\n",
-           s->layers, s->tokens, n_targets, (double)plan->total / 0x1p20, (double)plan->weights / 0x1p20, (double)plan->forward / 0x1p20, plan->chunk, (double)plan->per_target / 0x1p20,
-           (double)memory_counter_peak() / 0x1p20, (double)s->memory / 0x1p20, cost->seconds_forward, cost->seconds_backward, cost->gflop);
-    return memory_counter_peak() <= plan->total && plan->total <= s->memory;
-}
-
 static bool run(const char *dir, const shape *s)
 {
     uvk_error err;
     uvk_model *model = NULL;
-    uvk_context *context = NULL;
-    uvk_session *session = NULL;
     uvk_input *input = NULL;
-    uvk_plan plan;
-    uvk_cost cost;
-    bool sound = false;
-    uvk_context_params params = {.memory = s->memory};
     uvk_status status = uvk_model_load(dir, &model, &err);
-    if (status == UVK_OK && (status = make_input(model, s, &input, &err)) == UVK_OK && (status = uvk_context_create(&params, &context, &err)) == UVK_OK) {
-        int n_targets = uvk_context_device(context)->kind == UVK_DEVICE_CPU ? s->targets_cpu : s->targets_gpu;
-        memory_counter_start(context);
-        if ((status = uvk_session_create(context, model, &session, &err)) == UVK_OK && (status = explain(session, input, s, n_targets, &plan, &cost, &err)) == UVK_OK)
-            sound = judge(s, n_targets, &plan, &cost);
-    }
+    if (status == UVK_OK)
+        status = make_input(model, s, &input, &err);
     if (status)
         fprintf(stderr, "large_text: %s\n", err.message);
-    uvk_session_free(session);
-    uvk_context_free(context);
+    bool sound = status == UVK_OK && large_run(model, input, &s->job);
     uvk_input_free(input);
     uvk_model_free(model);
     return sound;
@@ -236,7 +196,7 @@ static bool run(const char *dir, const shape *s)
 
 int main(int argc, char **argv)
 {
-    static const shape small = {2, 256, 5000, 2, 64, 192 << 20}, full = {24, 2048, 151936, 2, 64, 3ULL << 30};
+    static const shape small = {2, 256, 5000, {192 << 20, 2, 64}}, full = {24, 2048, 151936, {3ULL << 30, 2, 64}};
     const shape *s = argc > 1 && !strcmp(argv[1], "--full") ? &full : &small;
     const char *parent = getenv("TMPDIR");
     char dir[4096];
