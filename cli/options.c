@@ -243,7 +243,7 @@ const flag flags[] = {
     {"device", FLAG_TEXT, (INFO | ROWS | GENERATE | DEMO) & ~(EXPLAIN | SEGMENT | SUMMARIES), 0, FIELD(device), "N|NAME", NULL, "$ULTRAVK_DEVICE, else the best one",
      "device: its number, or a part of its name", 0, 0},
     {"memory", FLAG_BYTES, INFO | ROWS | GENERATE | DEMO, 0, FIELD(memory), "BYTES[K|M|G]", NULL, "most of what is free",
-     "device memory to use at most", 0, 0},
+     "device memory to use at most; weights that do not fit are streamed", 0, 0},
     {"precision", FLAG_CHOICE, ROWS | GENERATE, 0, FIELD(precision), NULL, precision_names, "f32",
      "arithmetic; both compute and accumulate in float32 today", 0, 0},
     {"seed", FLAG_INTEGER, ROWS, 0, FIELD(seed), "N", NULL, "0",

@@ -105,7 +105,11 @@ static uvk_status occupy(uvk_session *s, uvk_error *err)
     for (int i = 0; i < buffers_of(r->now) && status == UVK_OK; i++)
         status = open_buffer(s, &r->buffers[i], err);
     r->held = uvk_context_used(s->ctx) - before;
-    return status || r->now != UVK_RESIDENT ? status : upload_all(s, err);
+    if (status == UVK_OK && r->now == UVK_RESIDENT)
+        status = upload_all(s, err);
+    if (status)
+        release(s); /* what there is of it is of no use */
+    return status;
 }
 
 /* The first way that fits; the last one says what is missing. */
@@ -148,7 +152,7 @@ uvk_status uvk_residency_make_room(uvk_session *s, uint64_t bytes, uvk_error *er
     uvk_residency to = s->residence.now;
     while (uvk_residency_free(s, to) < bytes && uvk_residency_below(s, to) < UVK_RESIDENCIES)
         to = uvk_residency_below(s, to);
-    return uvk_residency_change(s, to, err);
+    return uvk_residency_free(s, to) < bytes ? UVK_OK : uvk_residency_change(s, to, err); /* in vain, it stays: whoever allocates says what is missing */
 }
 
 uvk_status uvk_residency_pin(uvk_session *s, uvk_error *err)
@@ -173,7 +177,7 @@ uvk_status uvk_residency_unpin(uvk_session *s, uvk_error *err)
 /* Into a buffer that no work reads any more. While it is written, the block that it held is nowhere. */
 static uvk_status load(uvk_session *s, int block, uvk_block_buffer *b, uvk_error *err)
 {
-    uvk_status status = b->pool ? uvk_wait(s->ctx, b->last_use, err) : uvk_fail(err, UVK_FAILED, "the weights of a block have no place on the device");
+    uvk_status status = b->pool ? uvk_wait(s->ctx, b->last_use, err) : uvk_fail(err, UVK_FAILED, "the device had no memory for a block's weights, which a session needs");
     if (status)
         return status;
     if (b->block)

@@ -114,7 +114,7 @@ void uvk_residency_close(uvk_session *s);
 /* The next way that takes less; UVK_RESIDENCIES: none does. */
 uvk_residency uvk_residency_below(const uvk_session *s, uvk_residency from);
 uvk_status uvk_residency_change(uvk_session *s, uvk_residency to, uvk_error *err);
-/* Goes down, as far as there is a way, until so many bytes of the budget are free. */
+/* Goes down until so many bytes of the budget are free, where some way leaves them. */
 uvk_status uvk_residency_make_room(uvk_session *s, uint64_t bytes, uvk_error *err);
 /* Bytes of the budget that would be free then, and those that would go to the device in a pass through so many blocks. */
 uint64_t uvk_residency_free(const uvk_session *s, uvk_residency residency);

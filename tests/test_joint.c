@@ -11,6 +11,7 @@
 #include <cmocka.h>
 
 #include "joint_model.h"
+#include "memory_counter.h"
 #include "rig.h"
 #include "scratch.h"
 
@@ -222,6 +223,24 @@ static void check_row(const joint *j, int s)
             fail_msg("entry %d of the row of scalar %d: %g, %g expected, the largest is %g", i, s, (double)found[i], expected[i], largest);
 }
 
+/* All weights or none: what an encoder and a decoder have is not streamed. */
+static void check_budget(joint *j)
+{
+    uvk_error err;
+    uvk_session_free(j->session);
+    j->session = NULL;
+    const uint64_t before = uvk_context_used(j->context);
+    rig_expect(uvk_session_create(j->context, j->model, &j->session, &err), &err);
+    const uint64_t all = uvk_context_used(j->context);
+    uvk_session_free(j->session);
+    j->session = NULL;
+    assert_true(uvk_context_used(j->context) == before);
+    memory_set_budget(j->context, all - 1);
+    assert_int_equal(uvk_session_create(j->context, j->model, &j->session, &err), UVK_FAILED);
+    assert_non_null(strstr(err.message, "the model's weights"));
+    assert_true(uvk_context_used(j->context) == before);
+}
+
 static void check(bool t5)
 {
     joint *const j = open_joint(t5);
@@ -230,6 +249,7 @@ static void check(bool t5)
         check_gradients(j, s);
         check_row(j, s);
     }
+    check_budget(j);
     close_joint(j);
 }
 

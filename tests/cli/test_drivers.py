@@ -12,9 +12,11 @@ FORGIVEN = {"vkEnumerateInstanceExtensionProperties", "vkEnumerateDeviceExtensio
 
 
 class DriverTest(ProgramTest):
+    model, memory = (), ()
+
     def setUp(self):
         super().setUp()
-        make_model(self.path("model"))
+        make_model(self.path("model"), *self.model)
         for i in range(3):
             self.write("photos/%d.png" % i, png(20 + i, 30))
         self.explain() # the self-check is behind all that follows
@@ -24,7 +26,7 @@ class DriverTest(ProgramTest):
         for name in ("r.db", "r.db-wal", "r.db-shm", report):
             if os.path.exists(self.path(name)):
                 os.remove(self.path(name))
-        r = self.run_program("explain", "--model", "model", inputs, "--quiet", "--tokens", "1-3", "--db", "r.db", *arguments,
+        r = self.run_program("explain", "--model", "model", inputs, "--quiet", "--tokens", "1-3", "--db", "r.db", *self.memory, *arguments,
                              env=self.mock(*items, "report=" + report))
         with open(self.path(report)) as f:
             seen = json.load(f)
@@ -70,6 +72,10 @@ class FaultTable(DriverTest):
                 self.assertEqual(self.fail_once("%s:1:%d:vkAllocateMemory:%d" % (call, result, calls["vkAllocateMemory"]), expected), 0, call)
             elif n > 1:
                 self.fail_once("%s:%d:%d" % (call, n, result), expected)
+
+
+class FaultTableOfStreamedWeights(FaultTable):
+    model, memory = ("--layers", 6, "--width", 96, "--heads", 4, "--mlp", 384), ("--memory", "1800K")
 
 
 class Lost(DriverTest):

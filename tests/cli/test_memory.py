@@ -23,6 +23,8 @@ class Memory(ProgramTest):
         return float(number) * UNITS[unit] + half
 
     def check(self, verb, model, *arguments, memory, plans=True, stored=True):
+        """What each budget made the program say."""
+        lines = []
         for budget in memory:
             r, peak = self.counted(verb, "--model", model, *arguments, *(("--db", "%s-%s.db" % (verb, budget)) if stored else ()), memory=budget)
             said = (verb, model, budget, peak, r.stderr)
@@ -34,6 +36,8 @@ class Memory(ProgramTest):
                 self.assertLessEqual(peak, max(map(self.planned, plans_printed)), said)
             if stored:
                 self.assertEqual(self.rows("%s-%s.db" % (verb, budget), "SELECT max(peak_bytes) FROM run_input"), [(peak,)], said)
+            lines.append(r.stderr)
+        return lines
 
     def test_vision(self):
         make_model(self.path("vit"), "--image", 32)
@@ -41,6 +45,24 @@ class Memory(ProgramTest):
         self.write("b.png", png(32, 32))
         for verb in ("explain", "segment"):
             self.check(verb, "vit", "a.png", "b.png", memory=("512K", "64M"))
+
+    def test_streamed(self):
+        """Weights of 2.6 MiB."""
+        make_model(self.path("deep"), "--layers", 6, "--width", 96, "--heads", 4, "--mlp", 384)
+        self.write("a.png", png(40, 30))
+        said = self.check("explain", "deep", "a.png", memory=("2M", "64M"))
+        self.assertIn(", weights streamed, per chunk 2.6 MiB", said[0])
+        self.assertNotIn("streamed", said[1])
+        stored = [self.rows("explain-%s.db" % budget, "SELECT target_idx, scores FROM map ORDER BY target_idx") for budget in ("2M", "64M")]
+        self.assertEqual(len(stored[0]), 9)
+        self.assertEqual(*stored)
+        for budget, streamed in (("2M", True), ("64M", False)):
+            plan = json.loads(self.ok("info", "--model", "deep", "--memory", budget, "--json").stdout)["memory"]
+            self.assertEqual(plan["streamed"] > 2.5 * (1 << 20), streamed)
+            self.assertLessEqual(plan["total"], plan["budget"])
+        r = self.run_program("explain", "--model", "deep", "a.png", "--memory", "400K")
+        self.assertEqual(r.returncode, 1, r.stderr)
+        self.assertRegex(r.stderr, r"one block's weights: [0-9]+ more bytes of device memory are needed, but of the budget of 409600 bytes [0-9]+ are in use")
 
     def evaluate(self, what, model, *arguments):
         r, peak = self.counted("evaluate", what, "--model", model, *arguments, memory="1M")
