@@ -3,7 +3,7 @@
 #include <string.h>
 
 /* Tile sizes of the shaders, tiled and direct. */
-enum { MATMUL_TILE_M = 32, MATMUL_TILE_N = 64, MATMUL_WIDE_TILE = 64, MATMUL_WIDE_STEP = 16, MATVEC_OUTPUTS = 8, MATVEC_DIRECT_OUTPUTS = 32, ATTENTION_TILE = 32, ATTENTION_SLICE = 8, THREADS = 64 };
+enum { MATMUL_TILE_M = 32, MATMUL_TILE_N = 64, MATMUL_WIDE_TILE = 64, MATMUL_WIDE_STEP = 16, MATMUL_WIDE_DEPTH = 1024, MATVEC_OUTPUTS = 8, MATVEC_DIRECT_OUTPUTS = 32, ATTENTION_TILE = 32, ATTENTION_SLICE = 8, THREADS = 64 };
 enum { ATTENTION_PART = 128, ATTENTION_WIDE_HEAD = 64, FEW_QUERIES = 16 };
 
 static uint64_t divide_up(uint64_t a, uint64_t b)
@@ -114,6 +114,22 @@ uvk_status uvk_linear_backward(uvk_context *ctx, const uvk_tensor *dy, uint64_t 
     return uvk_linear_backward_columns(ctx, &rows, 0, M, w, dx, false, err);
 }
 
+/* A long sum in pieces, each added to what is there: the wide kernel walks down columns of W, of which the cache then holds a piece.
+ * Where the pieces end depends on K alone, so that results do not depend on how rows are batched. */
+static uvk_status matmul_backward(uvk_context *ctx, uvk_span x, uvk_span w, uvk_span y, matmul_push push, uvk_error *err)
+{
+    uvk_status status = UVK_OK;
+    uint32_t end = push.K, piece = wide(ctx) ? MATMUL_WIDE_DEPTH : end;
+    for (uint32_t k = 0; k < end && status == UVK_OK; k += push.K) {
+        push.K = end - k < piece ? end - k : piece;
+        status = matmul(ctx, false, x, w, y, x, &push, err);
+        push.x_offset += push.K;
+        push.w_offset += push.K * push.w_stride;
+        push.accumulate = true;
+    }
+    return status;
+}
+
 /* Each part of w takes some columns of dy and adds to all of dx. */
 uvk_status uvk_linear_backward_columns(uvk_context *ctx, const uvk_tensor *dy, uint64_t dy_col, uint64_t M, const uvk_tensor *w, const uvk_tensor *dx, bool accumulate, uvk_error *err)
 {
@@ -124,7 +140,7 @@ uvk_status uvk_linear_backward_columns(uvk_context *ctx, const uvk_tensor *dy, u
             .x_offset = (uint32_t)(dy_col + p * w->part_rows), .x_stride = (uint32_t)dy->cols, .w_stride = (uint32_t)w->cols,
             .y_stride = (uint32_t)dx->cols, .accumulate = accumulate || p > 0,
         };
-        status = matmul(ctx, false, whole(dy), w->parts[p], whole(dx), whole(dy), &push, err);
+        status = matmul_backward(ctx, whole(dy), w->parts[p], whole(dx), push, err);
     }
     return status;
 }

@@ -52,6 +52,7 @@ void main()
                 a[r] = fma((query_word[r] + k).word, key[k], a[r]);
                 da[r] = fma((grad_word[r] + k).word, value[k], da[r]);
             }
+        memoryBarrierBuffer();
         // From scores to probabilities; da becomes dS, the gradient of the scores.
         [[unroll]] for (uint r = 0; r < STRIP; r++) {
             uint row = min(row0 + r, rows - 1), token = first_row + row, at = token * heads + head;

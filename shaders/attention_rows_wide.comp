@@ -55,6 +55,7 @@ void main()
             float p = exp_accurate(fma(scale, a[j], bias(token, col0 + j, head) - st.x)) * st.y;
             ds[j] = shown ? scale * (p * (ds[j] - delta_row)) : 0.0;
         }
+        memoryBarrierBuffer();
         [[unroll]] for (uint k = 0; k < HEAD; k++)
             [[unroll]] for (uint j = 0; j < STRIP; j++)
                 dq[k] = fma((key_word[j] + k).word, ds[j], dq[k]);

@@ -18,6 +18,7 @@ layout(constant_id = 1) const bool W_IS_NK = true;
 #include "grid.glsl"
 
 const uint TILE = 64, UNROLL = 16, BAND = 6;
+const uint LINE = 16, STEPS = 8; // words of a line of the cache; rows of them
 
 void main()
 {
@@ -51,9 +52,12 @@ void main()
         }
         [[unroll]] for (uint i = 0; i < UNROLL; i++)
             step_at[i] = other_at + (k + i) * w_stride;
-        [[unroll]] for (uint r = 0; r < TILE; r++)
-            [[unroll]] for (uint i = 0; i < UNROLL; i++)
-                sum[r] = fma(W_IS_NK ? (row_at[r] + (k + i)).word : (step_at[i] + r).word, mine[i], sum[r]);
+        // Of W's rows no more at a time than a set of the cache has lines: they may lie a multiple of its size apart.
+        [[unroll]] for (uint line = 0; line < TILE; line += LINE)
+            [[unroll]] for (uint part = 0; part < UNROLL; part += STEPS)
+                [[unroll]] for (uint r = line; r < line + LINE; r++)
+                    [[unroll]] for (uint i = part; i < part + STEPS; i++)
+                        sum[r] = fma(W_IS_NK ? (row_at[r] + (k + i)).word : (step_at[i] + r).word, mine[i], sum[r]);
     }
     for (; next < K; next++) {
         uint k = min(next, K - 1);

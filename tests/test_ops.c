@@ -152,23 +152,28 @@ static void test_single_rows(void **state)
     }
 }
 
-/* dx in rows wider than w. */
-static void test_wide_rows_backward(void **state)
+/* dx in rows of `wide` columns, wider than w; a sum over N. */
+static void check_linear_backward(size_t M, size_t N, size_t K, size_t wide)
 {
-    (void)state;
-    enum { M = 3, N = 5, K = 7, WIDE = 11 };
     uvk_error err;
-    float *dy = random_floats(M * N), *w = random_floats(N * K), *before = random_floats(M * WIDE);
-    double exact[M * WIDE];
-    uvk_tensor t_dy = tensor(M, N, dy), t_w = tensor(N, K, w), dx = tensor(M, WIDE, before);
-    for (int r = 0; r < M; r++)
-        for (int k = 0; k < WIDE; k++) {
-            exact[r * WIDE + k] = k < K ? 0 : before[r * WIDE + k];
-            for (int j = 0; j < N && k < K; j++)
-                exact[r * WIDE + k] += (double)dy[r * N + j] * w[j * K + k];
+    float *dy = random_floats(M * N), *w = random_floats(N * K), *before = random_floats(M * wide);
+    double *exact = doubles(M * wide);
+    uvk_tensor t_dy = tensor(M, N, dy), t_w = tensor(N, K, w), dx = tensor(M, wide, before);
+    for (size_t r = 0; r < M; r++)
+        for (size_t k = 0; k < wide; k++) {
+            exact[r * wide + k] = k < K ? 0 : before[r * wide + k];
+            for (size_t j = 0; j < N && k < K; j++)
+                exact[r * wide + k] += (double)dy[r * N + j] * w[j * K + k];
         }
     RUN(uvk_linear_backward(ctx, &t_dy, M, &t_w, &dx, &err));
-    expect_near("dx", values(&dx), exact, M * WIDE, 1e-6);
+    expect_near("dx", values(&dx), exact, M * wide, 1e-6);
+}
+
+static void test_linear_backward(void **state)
+{
+    (void)state;
+    check_linear_backward(3, 5, 7, 11);
+    check_linear_backward(21, 2500, 66, 66); /* a sum that some devices take in pieces */
 }
 
 /* ---- Norms ---------------------------------------------------------------------------------------------------------------- */
@@ -655,7 +660,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_teardown(test_single_rows, release),
-        cmocka_unit_test_teardown(test_wide_rows_backward, release),
+        cmocka_unit_test_teardown(test_linear_backward, release),
         cmocka_unit_test_teardown(test_norms, release),
         cmocka_unit_test_teardown(test_hidden_layers, release),
         cmocka_unit_test_teardown(test_head_norms, release),
