@@ -1,13 +1,14 @@
 #!/usr/bin/env python3
 """What the same explanations take in PyTorch: a Vision Transformer of the shape asked for, random weights, rows of all or some targets.
 
-  peers.py METHOD LAYERS WIDTH HEADS MLP TOKENS TARGETS [THREADS]
+  peers.py METHOD LAYERS WIDTH HEADS MLP TOKENS TARGETS cpu|cuda
 
 METHOD: loop        the authors': for each token a forward pass, then a gradient call per block (give few targets; they are scaled by the caller)
         vmapped     one forward pass, gradients of all targets by vmap (is_grads_batched)
         replicated  the image as often in the batch as there are targets, ordinary autograd
-Prints a line of JSON: seconds of the process (user and system, all threads) from the first forward pass on, and by the wall clock."""
+Prints a line of JSON: seconds from the first forward pass on, of the process (user and system, all threads) on the CPU, by the clock on a GPU."""
 import json
+import os
 import sys
 import time
 
@@ -16,7 +17,9 @@ import torch.nn.functional as F
 
 METHOD = sys.argv[1]
 LAYERS, WIDTH, HEADS, MLP, TOKENS, TARGETS = map(int, sys.argv[2:8])
-torch.set_num_threads(int(sys.argv[8]) if len(sys.argv) > 8 else 2)
+DEVICE = sys.argv[8]
+torch.set_num_threads(os.cpu_count())
+torch.set_default_device(DEVICE)
 torch.manual_seed(1)
 
 
@@ -85,7 +88,14 @@ def replicated():
         rows(list(part), maps, torch.autograd.grad(f, maps))
 
 
+def seconds():
+    if DEVICE == "cpu":
+        return time.process_time()
+    torch.cuda.synchronize()
+    return time.monotonic()
+
+
 forward(X)  # threads and allocator
-cpu, wall = time.process_time(), time.monotonic()
+started = seconds()
 {"loop": loop, "vmapped": vmapped, "replicated": replicated}[METHOD]()
-print(json.dumps({"peer": METHOD, "torch": torch.__version__, "targets": TARGETS, "seconds": time.process_time() - cpu, "wall": time.monotonic() - wall}))
+print(json.dumps({"peer": METHOD, "torch": torch.__version__, "targets": TARGETS, "seconds": seconds() - started}))

@@ -98,10 +98,11 @@ uvk_status verb_attribute(const options *o)
     pairs file = {0};
     source s = {0};
     uvk_error err;
+    bool stop; /* there is no other file */
     signals_defer();
     uvk_status status = open_all(&j, &file, &s, &err);
     if (status == UVK_OK)
-        status = o->pairs ? each_pair(&j, &file, &pair_steps, NULL) : run_files(&j, &s);
+        status = o->pairs ? each_pair(&j, &file, &pair_steps, NULL, &stop) : run_files(&j, &s);
     else if (status != UVK_INTERRUPTED)
         complain(&err);
     status = job_close(&j, status);

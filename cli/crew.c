@@ -70,7 +70,7 @@ static void *work(void *p)
     return NULL;
 }
 
-uvk_status crew_run(job *j, const supply *inputs, const steps *s)
+uvk_status crew_run(job *j, const supply *inputs, const steps *s, bool *stop)
 {
     crew c = {.inputs = inputs, .s = s};
     member first = {.crew = &c, .j = j}, *others = text_alloc((size_t)j->n_helpers, sizeof *others);
@@ -84,6 +84,7 @@ uvk_status crew_run(job *j, const supply *inputs, const steps *s)
         if (others[i].started)
             pthread_join(others[i].thread, NULL);
     free(others);
+    *stop = c.stop || j->gone || interrupted();
     return interrupted() ? UVK_INTERRUPTED : c.status;
 }
 
@@ -113,9 +114,10 @@ static bool next_of_list(job *j, explained *r, void **source, void *user)
 uvk_status process_inputs(job *j, const input_list *inputs, const steps *s, void *source)
 {
     walk w = {inputs, source, 0};
+    bool stop;
     j->inputs = inputs->count;
     progress_start("targets", j->o->quiet);
-    uvk_status status = crew_run(j, &(supply){.next = next_of_list, .user = &w}, s);
+    uvk_status status = crew_run(j, &(supply){.next = next_of_list, .user = &w}, s, &stop);
     progress_end();
     return status != UVK_INTERRUPTED && inputs->bad ? worse_status(status, UVK_BAD_INPUT) : status;
 }

@@ -12,8 +12,9 @@ typedef struct supply {
     void *user;
 } supply;
 
-/* All of them through their steps. A device that is lost for good leaves the rest to the others. Returns the worst status. */
-uvk_status crew_run(job *j, const supply *inputs, const steps *s);
+/* All of them through their steps. A device that is lost for good leaves the rest to the others. Returns the worst status;
+ * *stop: what ended it would end every other input as well. */
+uvk_status crew_run(job *j, const supply *inputs, const steps *s, bool *stop);
 
 /* Each of a list; the source is the same for all. */
 uvk_status process_inputs(job *j, const input_list *inputs, const steps *s, void *source);

@@ -56,12 +56,12 @@ static void release_pair(void *of)
     free(p);
 }
 
-uvk_status each_pair(job *j, pairs *file, const steps *s, void *user)
+uvk_status each_pair(job *j, pairs *file, const steps *s, void *user, bool *stop)
 {
     reading from = {.file = file, .user = user};
     uvk_error err;
     progress_start("targets", j->o->quiet);
-    uvk_status status = crew_run(j, &(supply){next_pair, release_pair, &from}, s);
+    uvk_status status = crew_run(j, &(supply){next_pair, release_pair, &from}, s, stop);
     progress_end();
     if (status == UVK_INTERRUPTED)
         return status;

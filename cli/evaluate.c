@@ -172,12 +172,12 @@ static uvk_status deliver(job *j, explained *r, uvk_error *err)
 static const steps image_steps = {compute_image, deliver, evaluate_show_json}, text_steps = {compute_text, deliver, evaluate_show_json},
                    pair_steps = {compute_pair, deliver, evaluate_show_json};
 
-static uvk_status run_pairs(job *j, const char *path, evaluation *e)
+static uvk_status run_pairs(job *j, const char *path, evaluation *e, bool *stop)
 {
     pairs file = {0};
     uvk_error err;
     uvk_status status = pairs_open(path, &file, &err);
-    status = status == UVK_OK ? each_pair(j, &file, &pair_steps, e) : complain(&err);
+    status = status == UVK_OK ? each_pair(j, &file, &pair_steps, e, stop) : complain(&err);
     pairs_close(&file);
     return status;
 }
@@ -197,7 +197,7 @@ static uvk_status run_inputs(job *j, const input_list *inputs, evaluation *e)
         j->from = (double)i / inputs->count;
         j->to = (double)(i + 1) / inputs->count;
         bool lines = text && text_has_extension(inputs->paths[i], ".jsonl");
-        uvk_status one = lines ? run_pairs(j, inputs->paths[i], e) : run_file(j, inputs->paths[i], text ? &text_steps : &image_steps, e, &stop);
+        uvk_status one = lines ? run_pairs(j, inputs->paths[i], e, &stop) : run_file(j, inputs->paths[i], text ? &text_steps : &image_steps, e, &stop);
         status = stop ? one : worse_status(status, one);
     }
     progress_end();

@@ -1,5 +1,6 @@
 #include "evaluate_show.h"
 
+#include "approximation.h"
 #include "show.h"
 #include "text.h"
 
@@ -126,9 +127,10 @@ static void print_curve(const evaluation *e, const char *name)
 
 void evaluate_show_table(const job *j, const evaluation *e)
 {
+    char words[APPROXIMATION_WORDS];
     if (e->n_tallies == 0)
         return;
-    printf("%s of %s, layer %d, %s: means over %ld %s of %d input%s\n", e->subject->name, j->info->name, j->layer, scalar_names[j->o->scalar],
+    printf("%s of %s, layer %d, %s%s: means over %ld %s of %d input%s\n", e->subject->name, j->info->name, j->layer, scalar_names[j->o->scalar], approximation_words(j->o, words),
            j->info->modality == UVK_VISION ? j->targets_done : (long)j->inputs_done, j->info->modality == UVK_VISION ? "targets" : "summaries", j->inputs_done, j->inputs_done == 1 ? "" : "s");
     print_numbers(e);
     for (int i = 0; i < e->n_tallies; i++)

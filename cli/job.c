@@ -1,5 +1,6 @@
 #include "job.h"
 
+#include "approximation.h"
 #include "messages.h"
 #include "model.h"
 #include "record.h"
@@ -17,6 +18,7 @@ uvk_explain_params job_params(const job *j, const target_list *targets)
         .layer = j->layer, .first_block = j->first_block, .scalar = (uvk_scalar)j->o->scalar, .order = (uvk_order)j->o->order,
         .normalize = j->normalize, .targets = targets->tokens, .n_targets = targets->count,
         .weights = j->projection.weights, .label = j->label < 0 ? NULL : &j->label, .text = j->text,
+        .approximation = approximation_of(j->o),
     };
 }
 
@@ -50,6 +52,21 @@ static uvk_status check_layers(const job *j, uvk_error *err)
     return UVK_OK;
 }
 
+static uvk_status check_approximation(const job *j, uvk_error *err)
+{
+    const options *o = j->o;
+    bool text = j->info->modality == UVK_TEXT, whole = o->scalar == UVK_LOGPROB || o->scalar == UVK_SIMILARITY;
+    char words[APPROXIMATION_WORDS];
+    if (o->gradient_blocks && j->info->encoder_layers)
+        return uvk_fail(err, UVK_USAGE, "--gradient-blocks: %s is an encoder-decoder (--skip-mlp is for these, too)", j->info->name);
+    if (o->landmarks && (text || whole))
+        return text ? uvk_fail(err, UVK_USAGE, "--landmarks: %s is a language model (landmarks are patches of an image)", j->info->name)
+                    : uvk_fail(err, UVK_USAGE, "--landmarks: --scalar %s is of the whole image (sum, energy and learned are of patches)", scalar_names[o->scalar]);
+    if (*approximation_words(o, words))
+        note("rows are approximate: %s", words + 2);
+    return UVK_OK;
+}
+
 static uvk_status load_weights(job *j, uvk_error *err)
 {
     const options *o = j->o;
@@ -78,7 +95,9 @@ uvk_status job_load(job *j, uvk_error *err)
     j->tokenizer = j->model->tokenizer;
     if ((status = load_weights(j, err)) || (status = whole_image_check(j, err)))
         return status;
-    return check_layers(j, err);
+    if ((status = check_layers(j, err)))
+        return status;
+    return check_approximation(j, err);
 }
 
 static void print_log(void *user, uvk_log_level level, const char *line)

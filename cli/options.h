@@ -20,6 +20,8 @@ typedef struct options {
     int scalar, order, normalize, own_token, at, precision, format, mask, removal; /* positions in the lists of names below; own_token -1: by modality */
     int linkage, cluster_at, aggregate, cluster_scale, preset, perturb, solver; /* likewise */
     int res, steps;              /* 0: default */
+    int gradient_blocks, landmarks; /* 0: exact */
+    bool skip_mlp;
     bool all_baselines;          /* of segment */
     bool background, edges;
     double zeta, delta, lambda;  /* NAN: not given */

@@ -1,5 +1,6 @@
 #include "record.h"
 
+#include "approximation.h"
 #include "crew.h"
 #include "evaluate_show.h"
 #include "hash.h"
@@ -114,6 +115,9 @@ static char *run_params(const job *j)
     cJSON *json = cJSON_CreateObject();
     if (!explain && !segment)
         cJSON_AddStringToObject(json, "at", at_names[o->at]);
+    cJSON *approximation = approximation_json(o);
+    if (approximation)
+        cJSON_AddItemToObject(json, "approximation", approximation);
     add_pair(json, "at_pixel", &o->pixel);
     add_number(json, "class", j->label, j->label >= 0);
     add_number(json, "at_word", o->at_word, o->at_word >= 0);
@@ -301,16 +305,17 @@ static char *sequence_params(const job *j, const explained *r, char key[65])
 uvk_status record_find_rows(job *j, explained *r, uvk_error *err)
 {
     const options *o = j->o;
-    char sequence[65];
+    char sequence[65], *approximation = approximation_text(o);
     free(sequence_params(j, r, sequence));
     uvk_db_rows_key key = {
         .model_sha256 = j->info->sha256, .input_sha256 = r->sha256, .sequence_key = sequence, .layer = j->layer, .first_block = j->first_block,
         .scalar = scalar_names[o->scalar], .product_order = order_names[o->order], .normalize = normalize_names[j->normalize], .precision = "f32",
-        .weights = j->projection.weights ? j->projection.sha256 : NULL,
+        .weights = j->projection.weights ? j->projection.sha256 : NULL, .approximation = approximation,
     };
     crew_lock();
     uvk_status status = uvk_db_find_rows(j->db, &key, r->targets.tokens, r->targets.count, r->n, r->rows, &r->rows_run, err);
     crew_unlock();
+    free(approximation);
     r->stopped = status != UVK_OK;
     if (r->rows_run)
         note("%s: the rows of run %lld are used again", r->path, (long long)r->rows_run);

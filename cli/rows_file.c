@@ -1,5 +1,6 @@
 #include "rows_file.h"
 
+#include "approximation.h"
 #include "explained.h"
 #include "messages.h"
 #include "npy.h"
@@ -98,6 +99,9 @@ static metadata describe(const job *j)
     add_pair(&m, text_copy("first_block"), text_format("%d", j->first_block));
     add_pair(&m, text_copy("scalar"), text_copy(scalar_names[o->scalar]));
     add_pair(&m, text_copy("order"), text_copy(order_names[o->order]));
+    char *approximation = approximation_text(o);
+    if (approximation)
+        add_pair(&m, text_copy("approximation"), approximation);
     add_pair(&m, text_copy("normalize"), text_copy(normalize_names[j->normalize]));
     for (int i = 0; i < j->rows.count; i++)
         add_pair(&m, text_format("input_%d", j->rows.entries[i].index), text_copy(j->rows.entries[i].path));

@@ -1,5 +1,6 @@
 #include "segmented.h"
 
+#include "approximation.h"
 #include "messages.h"
 #include "show.h"
 #include "text.h"
@@ -29,8 +30,9 @@ uvk_status segment_table(const job *j, const explained *r, uvk_error *err)
 {
     const segmented *g = r->segments;
     size_t pixels = (size_t)g->s.width * (size_t)g->s.height;
-    printf("%s  layer %d of %s, %s, %s: %d segment%s", r->path, j->layer, j->info->name, scalar_names[j->o->scalar], order_names[j->o->order], g->s.clusters,
-           g->s.clusters == 1 ? "" : "s");
+    char words[APPROXIMATION_WORDS];
+    printf("%s  layer %d of %s, %s, %s%s: %d segment%s", r->path, j->layer, j->info->name, scalar_names[j->o->scalar], order_names[j->o->order],
+           approximation_words(j->o, words), g->s.clusters, g->s.clusters == 1 ? "" : "s");
     if (!isnan(g->s.silhouette))
         printf(", silhouette %.3f", g->s.silhouette);
     printf("\nsegment  patches     area  box in the photo%s\n", g->match ? "             IoU  class" : "");

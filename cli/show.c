@@ -1,5 +1,6 @@
 #include "show.h"
 
+#include "approximation.h"
 #include "messages.h"
 #include "text.h"
 #include "whole_image.h"
@@ -93,7 +94,8 @@ static void print_map(const job *j, const explained *r, int k, int shown)
 uvk_status show_table(const job *j, const explained *r, uvk_error *err)
 {
     bool vision = j->info->modality == UVK_VISION;
-    printf("%s  layer %d of %s, %s, %s\n", r->path, j->layer, j->info->name, scalar_names[j->o->scalar], order_names[j->o->order]);
+    char words[APPROXIMATION_WORDS];
+    printf("%s  layer %d of %s, %s, %s%s\n", r->path, j->layer, j->info->name, scalar_names[j->o->scalar], order_names[j->o->order], approximation_words(j->o, words));
     whole_image_print(j, r);
     printf("%-13s   top sources: token %sscore\n", "target", vision ? "(row,column) " : "\"text\" ");
     for (int k = 0; k < r->targets.count; k++)
@@ -121,6 +123,9 @@ cJSON *show_describe(const job *j, const explained *r)
     show_add_text(json, "error", r->error);
     show_add_text(json, "model", j->info->name);
     cJSON_AddNumberToObject(json, "layer", j->layer);
+    cJSON *approximation = approximation_json(j->o);
+    if (approximation)
+        cJSON_AddItemToObject(json, "approximation", approximation);
     cJSON_AddNumberToObject(json, "targets", r->targets.count);
     cJSON_AddNumberToObject(json, "n", j->info->modality == UVK_VISION ? j->info->tokens : r->n);
     cJSON_AddNumberToObject(json, "seconds_load", r->seconds_load);

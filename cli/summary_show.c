@@ -1,4 +1,5 @@
 /* What summarize and attribute print of one text: the words that contributed most, or one line of JSON. */
+#include "approximation.h"
 #include "messages.h"
 #include "show.h"
 #include "spans.h"
@@ -115,7 +116,9 @@ uvk_status summary_show_table(const job *j, const explained *r, uvk_error *err)
     units context = units_of(r, UVK_ROLE_CONTEXT), summary = units_of(r, UVK_ROLE_SUMMARY);
     int shown = show_count(j, context.count);
     char *path = text_escaped(r->from_pairs ? r->name : r->path);
-    printf("%s  layer %d of %s, %s, %s, %s", path, j->layer, j->info->name, scalar_names[j->o->scalar], order_names[j->o->order], at_names[j->o->at]);
+    char words[APPROXIMATION_WORDS];
+    printf("%s  layer %d of %s, %s, %s, %s%s", path, j->layer, j->info->name, scalar_names[j->o->scalar], order_names[j->o->order], at_names[j->o->at],
+           approximation_words(j->o, words));
     if (!isnan(r->summary_logprob))
         printf(", log p %.3f a token", r->summary_logprob);
     printf("\n%-16s  what of the text contributed most (share)\n", "summary");

@@ -145,6 +145,7 @@ typedef struct uvk_db_rows_key {
     int layer, first_block;
     const char *scalar, *product_order, *normalize, *precision;
     const char *weights;           /* "weights" of the run's params, NULL: none */
+    const char *approximation;     /* likewise, as JSON without blanks; NULL: the rows are exact */
 } uvk_db_rows_key;
 
 /* The rows of targets[n_targets], in ascending order, into rows[n_targets * n_tokens], from the latest run that has them all; *run_id is 0 when there is none. */

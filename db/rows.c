@@ -11,10 +11,12 @@ static uvk_status find_run(uvk_db *db, const uvk_db_rows_key *key, int n_targets
         " JOIN map AS p ON p.run_id = r.id JOIN sequence AS q ON q.id = p.sequence_id JOIN input AS i ON i.id = q.input_id"
         " WHERE m.sha256 = ?1 AND i.sha256 = ?2 AND q.key = ?3 AND r.layer = ?4 AND r.first_block = ?5 AND r.scalar = ?6"
         " AND r.product_order = ?7 AND r.normalize = ?8 AND r.precision = ?9 AND json_extract(r.params, '$.weights') IS ?10"
+        " AND json_extract(r.params, '$.approximation') IS ?14"
         " AND p.target_idx BETWEEN ?12 AND ?13 GROUP BY r.id HAVING count(DISTINCT p.target_idx) >= ?11)",
         UVK_VALUES(uvk_sql_text(key->model_sha256), uvk_sql_text(key->input_sha256), uvk_sql_text(key->sequence_key), uvk_sql_int(key->layer),
                    uvk_sql_int(key->first_block), uvk_sql_text(key->scalar), uvk_sql_text(key->product_order), uvk_sql_text(key->normalize),
-                   uvk_sql_text(key->precision), uvk_sql_text(key->weights), uvk_sql_int(n_targets), uvk_sql_int(first), uvk_sql_int(last)),
+                   uvk_sql_text(key->precision), uvk_sql_text(key->weights), uvk_sql_int(n_targets), uvk_sql_int(first), uvk_sql_int(last),
+                   uvk_sql_text(key->approximation)),
         run_id, err);
 }
 

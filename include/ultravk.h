@@ -262,6 +262,20 @@ typedef enum uvk_order { UVK_ROLLOUT, UVK_FORMULA } uvk_order;       /* e_i C(l-
 typedef enum uvk_normalize { UVK_NORM, UVK_NO_NORM } uvk_normalize;  /* c = |z_i|, held constant; c = 1 */
 typedef enum uvk_own_token { UVK_OWN_MAX, UVK_OWN_KEEP, UVK_OWN_ZERO } uvk_own_token;
 
+/* Cheaper rows beside those of METHOD section 2: what each costs and how near it comes is measured in docs/approximations.md. All zeros: exact.
+ * They can be combined. */
+typedef struct uvk_approximation {
+    int gradient_blocks; /* > 0: the gradient goes through the last so many blocks of the product only; below, C(b) = I, as if first_block
+                            were layer - gradient_blocks. Where there are no more blocks the rows are exact. Not of an encoder-decoder */
+    bool skip_mlp;       /* the derivative of every MLP is taken for zero: the gradient goes by on the residual stream, and through the norm
+                            behind the MLP where there is one */
+    int landmarks;       /* > 0, of a vision model, for scalars of one token: so many of the patches among the targets are explained; the
+                            others get the mean of the three nearest ones' rows, weighted by 1 / distance^2, in each of which the entries of
+                            the two tokens are exchanged, so that what a landmark draws of itself becomes the target's own. Distance is
+                            (1 - cosine of z(layer)) over its mean, plus that on the grid over its longer side; landmarks are the patch
+                            nearest to all others, and then always the one farthest from those. Special tokens are explained */
+} uvk_approximation;
+
 typedef struct uvk_explain_params {
     int layer;          /* 2..L+1; 0: L+1 */
     int first_block;    /* the product runs over blocks first_block..layer-1; 0: 1. Of an encoder-decoder, the decoder's; the encoder counts whole */
@@ -274,6 +288,7 @@ typedef struct uvk_explain_params {
     const float *weights;   /* of UVK_LEARNED: [patches, width]; a special token as target is refused */
     const int32_t *label;   /* of UVK_LOGPROB on an image: the class; NULL: the likeliest */
     const float *text;      /* of UVK_SIMILARITY: what uvk_text_embedding made */
+    uvk_approximation approximation;
     void (*progress)(void *user, int targets_done, int targets); /* NULL: none */
     void *user;
 } uvk_explain_params;
@@ -354,13 +369,13 @@ UVK_API uvk_status uvk_explain(uvk_session *session, const uvk_explain_params *p
 UVK_API uvk_status uvk_raw_rollout(uvk_session *session, int layer, const int32_t *targets, int n_targets, float *rows, uvk_error *err);
 
 /* Gradient x input, a baseline: rows[k*n + j] = |sum_k z(1)_jk df/dz(1)_jk| of target k's scalar f, of the last forward; z(1) is what
- * enters block 1, positions included, of an image and of a text alike. first_block and order mean nothing here. Otherwise as
+ * enters block 1, positions included, of an image and of a text alike. first_block, order and approximation mean nothing here. Otherwise as
  * uvk_explain. */
 UVK_API uvk_status uvk_gradient_x_input(uvk_session *session, const uvk_explain_params *params, float *rows, uvk_error *err);
 
 /* Gradients of one target's scalar, for checking and research: attention[(b*H + h)*n*n + r*n + j] = d f / d A(b+1,h)[r,j]
  * for blocks 1..layer-1, and input[i*d + k] = d f / d z(1)[i,k]. Either may be NULL. params->n_targets must be 1;
- * first_block and order mean nothing here. Of an encoder-decoder, blocks are the encoder's, then the decoder's, whose matrices hold
+ * first_block and order mean nothing here, and of approximation all but skip_mlp. Of an encoder-decoder, blocks are the encoder's, then the decoder's, whose matrices hold
  * attention over both sides; z(1) is each side's own. What is not finite is handed over as it is. */
 UVK_API uvk_status uvk_gradients(uvk_session *session, const uvk_explain_params *params, float *attention, float *input, uvk_error *err);
 

@@ -76,7 +76,7 @@ static uvk_status declare_tensors(uvk_chunk *c, const uvk_arch *a, uint32_t wind
 {
     uvk_attention_shape shape = uvk_arch_attention(a, 1, (uvk_extent){1, 0});
     uint64_t encoder = (uint64_t)c->capacity * c->encoder_tokens, rows = larger((uint64_t)c->capacity * window_rows, encoder);
-    uint64_t d = (uint64_t)a->width, m = (uint64_t)a->mlp_width * (a->gated ? 2 : 1), h = shape.heads;
+    uint64_t d = (uint64_t)a->width, m = c->skip_mlp ? 0 : (uint64_t)a->mlp_width * (a->gated ? 2 : 1), h = shape.heads;
     const struct { uvk_tensor *tensor; uint64_t rows, cols; } list[] = {
         {&c->own, c->capacity, 1}, {&c->g[0], rows, d}, {&c->g[1], rows, d}, {&c->d_x, rows, larger(d, h * shape.head_dim)},
         {&c->wide, rows, larger(m, uvk_qkv_width(&shape))}, {&c->delta, rows, h},
@@ -169,8 +169,10 @@ static uvk_status backward_mlp(uvk_session *s, uvk_chunk *c, int block, uvk_erro
     uvk_window window = output_window(c, block);
     uint64_t rows = (uint64_t)c->targets * window.rows;
     uvk_tensor hidden = uvk_tensor_view_as(&c->wide, rows, w->up.rows), d_x = uvk_tensor_view_as(&c->d_x, rows, g->cols);
-    uvk_status status;
-    if ((status = backward_behind(s, c, &a->sum2, &a->norm2_stats, &w->norm2_weight, window, err)) || (status = uvk_session_slope(s, block, &slope, err)) ||
+    uvk_status status = backward_behind(s, c, &a->sum2, &a->norm2_stats, &w->norm2_weight, window, err);
+    if (status || c->skip_mlp)
+        return status;
+    if ((status = uvk_session_slope(s, block, &slope, err)) ||
         (status = uvk_linear_backward(ctx, g, rows, &w->down, &hidden, err)) ||
         (status = uvk_activate_backward(ctx, &hidden, slope, (uint32_t)arch->mlp_width, c->targets, window, err)) ||
         (status = uvk_linear_backward(ctx, &hidden, rows, &w->up, &d_x, err)))

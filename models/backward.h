@@ -18,6 +18,7 @@ typedef struct uvk_chunk {
     uvk_pool *pool;
     int top;                      /* the level that the targets stand on: layer - 1 */
     uint32_t capacity, targets;   /* targets that fit, and that are in it now */
+    bool skip_mlp;                /* MLPs are taken to have no derivative; set before it is declared */
     bool whole;                   /* the scalar is of all tokens at the top level, and not of each target's own; set before it is declared */
     uvk_tensor own;               /* [capacity, 1] the targets themselves */
     uvk_level *levels;            /* [top + 1] */

@@ -1,4 +1,4 @@
-#include "job.h"
+#include "landmarks.h"
 
 #include <math.h>
 #include <stdlib.h>
@@ -9,7 +9,10 @@ uvk_status uvk_explain_plan(const uvk_session *session, int tokens, const uvk_ex
     uvk_status status = tokens < 1 ? uvk_fail(err, UVK_USAGE, "a sequence of %d tokens has no plan", tokens) : UVK_OK;
     if (status == UVK_OK)
         status = uvk_job_init(&job, (uvk_session *)session, (uvk_extent){(uint32_t)tokens, (uint32_t)params->encoder_tokens}, params, err); /* planning only declares; nothing of the session changes */
-    return status ? status : uvk_job_plan(&job, out, err);
+    if (status)
+        return status;
+    job.n_targets = uvk_job_explained(&job);
+    return uvk_job_plan(&job, out, err);
 }
 
 static uvk_status check_rows(const uvk_job *job, const float *rows, uvk_error *err)
@@ -34,13 +37,13 @@ static uvk_status run_chunks(uvk_job *job, const uvk_explain_params *params, int
     return status;
 }
 
-uvk_status uvk_explain(uvk_session *s, const uvk_explain_params *params, float *rows, uvk_cost *cost, uvk_error *err)
+static uvk_status explain_each(uvk_session *s, const uvk_explain_params *params, float *rows, uvk_cost *cost, uvk_error *err)
 {
     double started = uvk_clock(), device = uvk_device_seconds(s->ctx), flop = uvk_recorded_flop(s->ctx);
     uvk_job job;
     uvk_plan plan;
     float *seeds = NULL;
-    uvk_status status = s->tokens ? uvk_job_init(&job, s, uvk_session_extent(s), params, err) : uvk_fail(err, UVK_USAGE, "no forward pass was run");
+    uvk_status status = uvk_job_init(&job, s, uvk_session_extent(s), params, err);
     if (status || (status = uvk_job_seeds(&job, &seeds, err)))
         return status;
     if ((status = uvk_job_plan(&job, &plan, err))) {
@@ -61,4 +64,34 @@ uvk_status uvk_explain(uvk_session *s, const uvk_explain_params *params, float *
             .chunk = plan.chunk,
         };
     return status;
+}
+
+/* Of fewer targets, and from their rows those of all. */
+static uvk_status explain_landmarks(const uvk_job *job, const uvk_explain_params *params, float *rows, uvk_cost *cost, uvk_error *err)
+{
+    double started = uvk_clock();
+    uvk_landmarks landmarks;
+    uvk_explain_params few = *params;
+    float *explained = NULL;
+    uvk_status status = uvk_landmarks_choose(job, &landmarks, err);
+    if (status == UVK_OK && !(explained = malloc((size_t)landmarks.count * job->tokens * sizeof *explained)))
+        status = uvk_fail_memory(err, (size_t)landmarks.count * job->tokens * sizeof *explained, "rows of landmarks");
+    few.targets = landmarks.targets;
+    few.n_targets = landmarks.count;
+    if (status == UVK_OK && (status = explain_each(job->session, &few, explained, cost, err)) == UVK_OK)
+        status = uvk_landmarks_spread(job, &landmarks, explained, rows, err);
+    if (status == UVK_OK && cost)
+        cost->seconds_backward = uvk_clock() - started;
+    free(explained);
+    uvk_landmarks_free(&landmarks);
+    return status;
+}
+
+uvk_status uvk_explain(uvk_session *s, const uvk_explain_params *params, float *rows, uvk_cost *cost, uvk_error *err)
+{
+    uvk_job job;
+    uvk_status status = s->tokens ? uvk_job_init(&job, s, uvk_session_extent(s), params, err) : uvk_fail(err, UVK_USAGE, "no forward pass was run");
+    if (status)
+        return status;
+    return uvk_job_explained(&job) < job.n_targets ? explain_landmarks(&job, params, rows, cost, err) : explain_each(s, params, rows, cost, err);
 }

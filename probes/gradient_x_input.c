@@ -110,6 +110,7 @@ uvk_status uvk_gradient_x_input(uvk_session *s, const uvk_explain_params *params
     if (status || (status = uvk_job_seeds(&job, &seeds, err)))
         return status;
     job.order = UVK_ROLLOUT; /* no maps are kept */
+    job.approximation = (uvk_approximation){0};
     job.bottom = 0;
     size_t count = job.tokens * (size_t)s->model->arch.width, bytes = 2 * count * sizeof(float);
     buffers b = {malloc(count * sizeof *b.z), malloc(count * sizeof *b.gradient), malloc((size_t)job.n_targets * sizeof *b.first)};

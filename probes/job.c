@@ -73,12 +73,33 @@ static uvk_status check_sides(const uvk_job *job, const uvk_arch *arch, uvk_erro
     return UVK_OK;
 }
 
+static uvk_status check_approximation(const uvk_job *job, const uvk_arch *arch, uvk_error *err)
+{
+    const uvk_approximation *a = &job->approximation;
+    if (a->gradient_blocks < 0 || a->landmarks < 0)
+        return uvk_fail(err, UVK_USAGE, "%d gradient blocks and %d landmarks cannot be (0, which is all, or more)", a->gradient_blocks, a->landmarks);
+    if (a->gradient_blocks && arch->encoder_layers)
+        return uvk_fail(err, UVK_USAGE, "gradients through the last blocks only are not defined for an encoder-decoder such as %s", arch->family);
+    if (a->landmarks && (arch->modality != UVK_VISION || uvk_job_of_image(job)))
+        return uvk_fail(err, UVK_USAGE, "landmarks stand for patches of an image and scalars of one token (%s)",
+                        arch->modality != UVK_VISION ? "this is a language model" : "this scalar is of the whole image");
+    return UVK_OK;
+}
+
+/* The lowest block whose C(b) is not taken for I. */
+static int first_block_of(const uvk_explain_params *p, int layer)
+{
+    int first = p->first_block ? p->first_block : 1, blocks = p->approximation.gradient_blocks;
+    return blocks > 0 && layer - blocks > first ? layer - blocks : first;
+}
+
 uvk_status uvk_job_init(uvk_job *job, uvk_session *s, uvk_extent extent, const uvk_explain_params *p, uvk_error *err)
 {
     int layers = s->model->arch.layers;
-    *job = (uvk_job){.session = s, .tokens = extent.tokens, .encoder_tokens = extent.encoder, .layer = p->layer ? p->layer : layers + 1, .first_block = p->first_block ? p->first_block : 1, .scalar = p->scalar,
-                     .order = p->order, .normalize = p->normalize, .targets = p->targets, .n_targets = p->n_targets, .weights = p->weights, .label = p->label, .text = p->text, .seed_rows = 1,
+    *job = (uvk_job){.session = s, .tokens = extent.tokens, .encoder_tokens = extent.encoder, .layer = p->layer ? p->layer : layers + 1, .scalar = p->scalar,
+                     .order = p->order, .normalize = p->normalize, .targets = p->targets, .n_targets = p->n_targets, .weights = p->weights, .label = p->label, .text = p->text, .approximation = p->approximation, .seed_rows = 1,
                      .residency = s->residence.now};
+    job->first_block = first_block_of(p, job->layer);
     job->bottom = job->first_block;
     if (job->layer < 2 || job->layer > layers + 1)
         return uvk_fail(err, UVK_USAGE, "layer %d cannot be explained (2 to %d can)", job->layer, layers + 1);
@@ -90,6 +111,8 @@ uvk_status uvk_job_init(uvk_job *job, uvk_session *s, uvk_extent extent, const u
         if (job->targets[i] < 0 || (uint32_t)job->targets[i] >= extent.tokens)
             return uvk_fail(err, UVK_USAGE, "token %d does not exist (0 to %u do)", (int)job->targets[i], (unsigned)extent.tokens - 1);
     uvk_status status = check_sides(job, &s->model->arch, err);
+    if (status == UVK_OK)
+        status = check_approximation(job, &s->model->arch, err);
     return status ? status : check_scalar(job, &s->model->arch, err);
 }
 
@@ -129,6 +152,7 @@ static uvk_status declare(uvk_job *job, uint32_t capacity, uvk_error *err)
         return status;
     job->chunk.pool = job->pool;
     job->chunk.whole = job->seed_rows > 1;
+    job->chunk.skip_mlp = job->approximation.skip_mlp;
     if ((status = uvk_chunk_declare(&job->chunk, s, (uvk_extent){job->tokens, job->encoder_tokens}, last, s->model->arch.encoder_layers + job->layer - 1, job->bottom, capacity, err)) ||
         (status = uvk_pool_add(job->pool, &job->s, capacity, n, true, err)) || (status = uvk_pool_add(job->pool, &job->excess, capacity, n, true, err)) ||
         (status = uvk_pool_add(job->pool, &job->relevance, capacity, n * (uint64_t)s->model->arch.kv_heads, true, err)))

@@ -18,6 +18,7 @@ typedef struct uvk_job {
     const float *weights;     /* [patches, d] of UVK_LEARNED */
     const int32_t *label;     /* of UVK_LOGPROB on an image; NULL: the likeliest class */
     const float *text;        /* [embedding] of UVK_SIMILARITY */
+    uvk_approximation approximation;
     uint32_t seed_rows;       /* rows of z(l) that the scalar is of: 1, the target's own, or n */
     uvk_residency residency;  /* how the plan keeps the weights */
     int bottom;               /* the descent ends at the gradient of this level, or at the attention of the block below (backward.h) */
@@ -59,5 +60,8 @@ uvk_status uvk_job_seeds(uvk_job *job, float **out, uvk_error *err);
 
 /* rows.c: targets first..first+count-1 of the job, seeds[count, seed_rows, d], to rows[count, n]. */
 uvk_status uvk_job_rows(uvk_job *job, int first, uint32_t count, const float *seeds, float *rows, uvk_error *err);
+
+/* landmarks.c: how many of the targets are explained by themselves. */
+int uvk_job_explained(const uvk_job *job);
 
 #endif

@@ -1,5 +1,4 @@
 /* Whole explanation rows against brute force, their independence of how they are computed, and the numbers of a map. */
-#include <float.h>
 #include <inttypes.h>
 #include <math.h>
 #include <setjmp.h>
@@ -12,79 +11,24 @@
 
 #include "brute_force.h"
 #include "memory_counter.h"
-#include "rig.h"
-
-/* All tokens of a model, in order. */
-static int32_t *all_tokens(int n)
-{
-    int32_t *const targets = malloc((size_t)n * sizeof *targets);
-    assert_non_null(targets);
-    for (int i = 0; i < n; i++)
-        targets[i] = i;
-    return targets;
-}
-
-static float *explain(const rig *r, const uvk_explain_params *params, uvk_cost *cost)
-{
-    const size_t count = (size_t)params->n_targets * (size_t)fixture_tokens(&r->fixture->spec);
-    float *const rows = malloc(count * sizeof *rows);
-    uvk_error err;
-    assert_non_null(rows);
-    rig_expect(uvk_explain(r->session, params, rows, cost, &err), &err);
-    return rows;
-}
+#include "rows.h"
 
 /* ---- Rows by brute force ------------------------------------------------------------------------------------------------ */
 
-static double off_diagonal_largest(const double *row, int n, int target)
-{
-    double largest = 0;
-    for (int j = 0; j < n; j++)
-        if (j != target)
-            largest = fmax(largest, row[j]);
-    return largest;
-}
-
-static double worst, worst_own; /* of all rows that agreed, relative to these two */
-
-static double off_diagonal_largest_of_all(const double *rows, int n)
-{
-    double largest = 0;
-    for (int i = 0; i < n; i++)
-        largest = fmax(largest, off_diagonal_largest(rows + i * n, n, i));
-    return largest;
-}
-
-/* Every entry within 2e-5 of the largest entry off the diagonal, and within 2e-4 of the largest of its own row. The own entry is a
- * one with something added: that may be the largest of its row, and the sum be off by one float32 step more. */
-static bool rows_agree(const double *expected, const float *found, int n)
-{
-    const double largest = off_diagonal_largest_of_all(expected, n);
-    for (int i = 0; i < n; i++) {
-        const double own = off_diagonal_largest(expected + i * n, n, i), bound = fmin(2e-5 * largest, 2e-4 * own);
-        for (int j = 0; j < n; j++) {
-            const double right = expected[i * n + j], off = fabs(found[i * n + j] - right);
-            if (!(off <= (i == j ? fmax(bound, 2e-5 * (right - 1)) + right * FLT_EPSILON : bound)))
-                return false;
-            worst = i != j && largest > 0 ? fmax(worst, off / largest) : worst;
-            worst_own = i != j && own > 0 ? fmax(worst_own, off / own) : worst_own;
-        }
-    }
-    return true;
-}
+static rows_off worst; /* of all rows that agreed */
 
 static void expect_rows(const rig *r, const brute_force *brute, const brute_row *what, double *expected)
 {
     const int n = fixture_tokens(&r->fixture->spec);
-    int32_t *const targets = all_tokens(n);
+    int32_t *const targets = rows_all_tokens(n);
     const uvk_explain_params params = {
         .layer = what->layer, .first_block = what->first_block, .scalar = (uvk_scalar)what->scalar,
         .order = what->formula ? UVK_FORMULA : UVK_ROLLOUT, .normalize = what->normalized ? UVK_NORM : UVK_NO_NORM,
         .targets = targets, .n_targets = n};
-    float *const found = explain(r, &params, NULL);
+    float *const found = rows_explain(r, &params, NULL);
     for (int i = 0; i < n; i++)
         brute_force_row(brute, what, i, expected + i * n);
-    if (!rows_agree(expected, found, n))
+    if (!rows_agree(expected, found, n, &worst))
         fail_msg("%d tokens, layer %d, blocks from %d, scalar %d, %s, %s: rows are wrong", n, what->layer, what->first_block,
                  what->scalar, what->formula ? "formula" : "rollout", what->normalized ? "norm" : "none");
     free(found);
@@ -114,11 +58,11 @@ static void expect_all_rows(const fixture_spec *spec)
     double *const expected = malloc((size_t)n * (size_t)n * sizeof *expected);
     assert_non_null(brute);
     assert_non_null(expected);
-    worst = worst_own = 0;
+    worst = (rows_off){0};
     for (int layer = 2; layer <= spec->layers + 1; layer++)
         for (int first = 1; first < layer; first++)
             expect_product(&r, brute, layer, first, expected);
-    print_message("%s, %d tokens, %d blocks: off by %.1e of the largest entry, %.1e of a row's own\n", r.fixture->spec.family, n, spec->layers, worst, worst_own);
+    print_message("%s, %d tokens, %d blocks: off by %.1e of the largest entry, %.1e of a row's own\n", r.fixture->spec.family, n, spec->layers, worst.largest, worst.own);
     free(expected);
     brute_force_free(brute);
     reference_free(ref);
@@ -184,12 +128,12 @@ static void test_wrong_rows_are_rejected(void **state)
         brute_force_row(brute, &what, i, expected + i * N);
     for (int i = 0; i < N * N; i++)
         found[i] = (float)expected[i];
-    assert_true(rows_agree(expected, found, N));
-    found[3 * N + 7] += (float)(2.5e-4 * off_diagonal_largest(expected + 3 * N, N, 3));
-    assert_false(rows_agree(expected, found, N));
+    assert_true(rows_agree(expected, found, N, NULL));
+    found[3 * N + 7] += (float)(2.5e-4 * rows_off_diagonal(expected + 3 * N, N, 3));
+    assert_false(rows_agree(expected, found, N, NULL));
     found[3 * N + 7] = (float)expected[3 * N + 7];
     found[3 * N + 3] += 4e-5f;
-    assert_false(rows_agree(expected, found, N));
+    assert_false(rows_agree(expected, found, N, NULL));
     brute_force_free(brute);
     reference_free(ref);
     fixture_free(f);
@@ -264,7 +208,7 @@ static int expect_same_bytes(rig *r, uint64_t memory, const uvk_explain_params *
     change_budget(r, memory);
     rig_expect(uvk_explain_plan(r->session, n, params, &plan, &err), &err);
     rig_expect(uvk_forward(r->session, r->input, &err), &err);
-    float *const rows = explain(r, params, &cost);
+    float *const rows = rows_explain(r, params, &cost);
     assert_int_equal(cost.chunk, plan.chunk);
     assert_memory_equal(rows, expected, (size_t)params->n_targets * (size_t)n * sizeof *rows);
     assert_true(plan.total <= memory && uvk_context_peak(r->context) <= memory);
@@ -277,12 +221,12 @@ static void expect_same_bytes_for_every_chunk(int model, int variant)
 {
     const fixture_spec spec = repeat_spec(model);
     const int n = fixture_tokens(&spec);
-    int32_t *const targets = all_tokens(n);
+    int32_t *const targets = rows_all_tokens(n);
     const uvk_explain_params params = repeat_params(variant, targets, n);
     rig r;
     rig_open(&r, &spec);
     uvk_cost cost;
-    float *const rows = explain(&r, &params, &cost);
+    float *const rows = rows_explain(&r, &params, &cost);
     uint64_t memory = smallest_budget(&r, &params);
     rig_reopen(&r, memory);
     assert_int_equal(expect_same_bytes(&r, memory, &params, rows), 1);
@@ -310,11 +254,11 @@ static void expect_same_bytes_on_a_second_run(int model, int variant)
 {
     const fixture_spec spec = repeat_spec(model);
     const int n = fixture_tokens(&spec);
-    int32_t *const targets = all_tokens(n);
+    int32_t *const targets = rows_all_tokens(n);
     const uvk_explain_params params = repeat_params(variant, targets, n);
     rig r;
     rig_open(&r, &spec);
-    float *const first = explain(&r, &params, NULL), *const second = explain(&r, &params, NULL);
+    float *const first = rows_explain(&r, &params, NULL), *const second = rows_explain(&r, &params, NULL);
     assert_memory_equal(first, second, (size_t)n * (size_t)n * sizeof *first);
     free(second);
     free(first);
@@ -336,12 +280,12 @@ static void expect_same_bytes_for_any_targets(int model)
     const int n_some = sizeof some / sizeof *some;
     const fixture_spec spec = repeat_spec(model);
     const int n = fixture_tokens(&spec);
-    int32_t *const targets = all_tokens(n);
+    int32_t *const targets = rows_all_tokens(n);
     rig r;
     rig_open(&r, &spec);
     for (int variant = 0; variant < 4; variant++) {
         const uvk_explain_params whole = repeat_params(variant, targets, n), part = repeat_params(variant, some, n_some);
-        float *const rows = explain(&r, &whole, NULL), *const few = explain(&r, &part, NULL);
+        float *const rows = rows_explain(&r, &whole, NULL), *const few = rows_explain(&r, &part, NULL);
         for (int k = 0; k < n_some; k++)
             assert_memory_equal(few + k * n, rows + some[k] * n, (size_t)n * sizeof *rows);
         free(few);

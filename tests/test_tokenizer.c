@@ -325,9 +325,22 @@ static void test_patterns(void **state)
     assert_matches("\\\\bb\\\\b", "ab b", "b:3-4");
     assert_matches("(?m:a.b)", "a\nb", "?:0-3");                    /* here m is what s is elsewhere */
     assert_matches("\\\\u0061", "ab", "a:0-1");
+    assert_matches("\\\\w+", "!ab!", "ab:1-3");
+    assert_matches("\\\\W", "a!b", "?:1-2");
+    assert_matches("\\\\d", "a1b", "1:1-2");
+    assert_matches("\\\\D", "1!1", "?:1-2");
+    assert_matches("\\\\H", "a!b", "?:1-2");
+    assert_matches("\\\\v", "a\vb\n", "?:1-2");                     /* the vertical tab alone */
+    assert_matches("[[:digit:]b]", "a1", "1:1-2");
+    assert_matches("\\\\p{Lu}", "aAb", "?:1-2");
     refuse("'pre_tokenizer':{'type':'Split','pattern':{'Regex':'[a&&b]'},'behavior':'Removed'}", WORDS, "intersection");
     refuse("'pre_tokenizer':{'type':'Split','pattern':{'Regex':'(a'},'behavior':'Removed'}", WORDS, "pattern");
     refuse("'pre_tokenizer':{'type':'Split','pattern':{'Regex':'\\\\'},'behavior':'Removed'}", WORDS, "backslash");
+    refuse("'pre_tokenizer':{'type':'Split','pattern':{'Regex':'[\\\\W]'},'behavior':'Removed'}", WORDS, "negated set within a class");
+    refuse("'pre_tokenizer':{'type':'Split','pattern':{'Regex':'\\\\pL'},'behavior':'Removed'}", WORDS, "without braces");
+    refuse("'pre_tokenizer':{'type':'Split','pattern':{'Regex':'\\\\u12'},'behavior':'Removed'}", WORDS, "four digits");
+    refuse("'pre_tokenizer':{'type':'Split','pattern':{'Regex':'\\\\K'},'behavior':'Removed'}", WORDS, "not supported");
+    refuse("'pre_tokenizer':{'type':'Split','pattern':{'Regex':'(*F)'},'behavior':'Removed'}", WORDS, "a verb");
 }
 
 static void test_runaway_pattern(void **state)

@@ -2,9 +2,10 @@
 import json
 import statistics
 import struct
+import subprocess
 import zlib
 
-from harness import NO_DRIVER, ProgramTest, chunk, main, make_model, npy, png, read_npy
+from harness import NO_DRIVER, ProgramTest, chunk, contents, main, make_model, npy, png, read_npy
 from text_model import LAYERS, make_text_model, write_json
 
 METHODS = ["gradient_x_input", "leave_one_out", "random", "rollout", "ultra"]
@@ -252,6 +253,14 @@ class Texts(EvaluateTest):
             found = self.metrics("r.db", name)
             self.assertEqual(sorted(found), [(m, None, None) for m in METHODS])
             self.assertEqual(found["ultra", None, None], self.metrics("a.db", name)["ultra", None, None])
+
+    def test_a_full_disk_ends_all_files(self):
+        self.pairs(PAIR)
+        self.write("more.jsonl", contents(self.path("pairs.jsonl")))
+        with open("/dev/full", "w") as full:
+            r = self.run_program("evaluate", "agreement", "--model", "model", "pairs.jsonl", "more.jsonl", "--baselines", "none", "--json", "--quiet",
+                                 stdout=full, stderr=subprocess.PIPE, capture_output=False)
+        self.assertEqual((r.returncode, len(r.stderr.splitlines())), (1, 1), r.stderr)
 
     def test_a_line_without_rationales(self):
         self.pairs(PAIR, {k: v for k, v in PAIR.items() if k != "rationales"})

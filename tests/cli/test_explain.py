@@ -283,6 +283,7 @@ class Stdout(ExplainTest):
         blind = json.loads(self.ok("info", "--model", "model", "--json", env=NO_DRIVER).stdout)
         self.assertEqual(blind["tokens"], 10)
         self.assertIn("error", blind["memory"])
+        self.assertIn("memory       " + blind["memory"]["error"], self.ok("info", "--model", "model", env=NO_DRIVER).stdout)
 
 
 if __name__ == "__main__":

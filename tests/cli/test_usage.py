@@ -85,6 +85,17 @@ class WrongUsage(ProgramTest):
             self.refused(2, "explain", "--model", "m", "x.jpg", flag, value, says=flag)
             self.refused(2, "explain", "--model", "m", "x.jpg", "%s=%s" % (flag, value), says=flag)
 
+    def test_values_of_other_verbs(self):
+        for value in ("x", "7", "nan"):
+            self.refused(2, "segment", "--model", "m", "x.jpg", "--zeta", value, says="--zeta " + value)
+        for span in ("5:3", "5", "-1:3"):
+            self.refused(2, "attribute", "--model", "m", "--pairs", "p.jsonl", "--span=" + span, says="START:END")
+
+    def test_prompt_of_a_file(self):
+        self.write("prompt", b"a\0b {text}")
+        self.refused(2, "summarize", "--model", "m", says="TEXT")
+        self.refused(3, "summarize", "--model", "m", "x.txt", "--prompt", "@prompt", says=["prompt", "NUL"])
+
     def test_flags_end(self):
         self.refused(3, "info", "--model", "missing", "--", says="missing")
         self.refused(2, "info", "--model", "missing", "--", "--json", says="unexpected argument --json")
@@ -99,6 +110,15 @@ class WrongUsage(ProgramTest):
         self.refused(2, *explain, "--at-word", "1", "--at-pixel", "1,1", says="--at-word")
         self.refused(2, *explain, "--resume", says="--db")
         self.refused(2, *explain, "--resume", "--db", "x.db", "--out", "x.safetensors", says="--out")
+        self.refused(2, "query", "--list", "--named", "runs", says="exclude")
+        self.refused(2, "query", "x.db", "--list", "more", says="more")
+        attribute = ["attribute", "--model", "m"]
+        self.refused(2, *attribute, "--pairs", "p.jsonl", "--context", "a.txt", says="one of them")
+        self.refused(2, *attribute, "--context", "a.txt", says="no --summary")
+        self.refused(2, *attribute, "--summary", "a.txt", says="no --context")
+        self.refused(2, *attribute, "--context", "-", "--summary", "-", says="standard input")
+        self.refused(2, "segment", "--model", "m", "x.jpg", "--classes", "c.json", says=["--classes", "--masks"])
+        self.refused(2, "segment", "--model", "m", "x.jpg", "--layer", "auto", "--weights", "w.safetensors", says="--weights")
         self.refused(2, *explain, "--out", "x.txt", says=".safetensors")
         self.refused(2, *explain, "--dump-hidden", "x.npy", says=".safetensors")
         self.refused(2, *explain, "y.jpg", "--out", "x.npy", says="one input")

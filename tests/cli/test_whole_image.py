@@ -88,6 +88,7 @@ class WholeImage(ProgramTest):
         refused(2, ["whole CLIP"], *explain, "--similar-to", "a cat")
         refused(2, ["--similar-to", "energy"], *explain, "--similar-to", "a cat", "--scalar", "energy")
         refused(2, ["--similar-to TEXT"], *explain, "--scalar", "similarity")
+        refused(2, ["--landmarks", "whole image"], *explain, "--scalar", "logprob", "--landmarks", 3)
         refused(2, ["whole image", "explain"], "segment", "--model", "model", "photo.png", "--scalar", "logprob")
         refused(2, ["whole image", "explain"], "evaluate", "faithfulness", "--model", "model", "photo.png", "--scalar", "logprob")
         make_model(self.path("plain"))

@@ -5,7 +5,7 @@
  *   FAIL_AT=PLACE            there the first call fails, with ENOMEM or ENOSPC, and no other
  *
  * Looked at are calls from what the program is linked with: itself and its libraries, but for the C library. Drivers are loaded
- * later, and what they allocate is not ours. */
+ * later, and what they allocate is not ours; nor is what the dynamic loader calls when the program has ended, as gcov's counting. */
 #define _GNU_SOURCE
 #include <dlfcn.h>
 #include <errno.h>
@@ -24,6 +24,7 @@ typedef enum { MEMORY, FILES, KINDS } failing;
 
 static struct { uintptr_t begin, end, base; } objects[MOST_OBJECTS];
 static int n_objects;
+static struct { uintptr_t begin, end; } loader;
 static uint64_t places[MOST_PLACES]; /* a hash table of what was seen; 0: free */
 static failing kind = KINDS;
 static uint64_t fail_at;
@@ -36,6 +37,11 @@ static int add_object(struct dl_phdr_info *info, size_t size, void *user)
 {
     static const char *const not_ours[] = {"libc.so", "ld-linux", "linux-vdso", "libasan", "libubsan", "fail_once", "keep_drivers", "libgcc_s", "libstdc++"};
     (void)size, (void)user;
+    for (int i = 0; strstr(info->dlpi_name, "ld-linux") && i < info->dlpi_phnum; i++)
+        if (info->dlpi_phdr[i].p_type == PT_LOAD && info->dlpi_phdr[i].p_flags & PF_X) {
+            loader.begin = info->dlpi_addr + info->dlpi_phdr[i].p_vaddr;
+            loader.end = loader.begin + info->dlpi_phdr[i].p_memsz;
+        }
     for (size_t i = 0; i < sizeof not_ours / sizeof *not_ours; i++)
         if (strstr(info->dlpi_name, not_ours[i]))
             return 0;
@@ -71,24 +77,39 @@ static uint64_t place_of(void *const *frames, int count)
     return hash | 1;
 }
 
-/* Whether this call is the one that fails. caller: where the function that is called returns to. */
-static bool fails(failing which, const void *caller)
+/* Constructors and destructors: among the innermost of the frames is the dynamic loader. */
+static bool called_by_loader(void *const *frames, int count)
 {
-    void *frames[DEPTH + 2];
+    for (int i = 0; i < count; i++)
+        if ((uintptr_t)frames[i] >= loader.begin && (uintptr_t)frames[i] < loader.end)
+            return true;
+    return false;
+}
+
+/* Notes the place, and returns whether it is the one that fails. */
+static bool reach(uint64_t place)
+{
     static bool failed;
-    if (which != kind || busy || object_of(caller) < 0)
-        return false;
-    busy = true;
-    int count = backtrace(frames, DEPTH + 2), first = 0;
-    while (first < count && frames[first] != caller)
-        first++;
-    uint64_t place = place_of(frames + first, count - first < DEPTH ? count - first : DEPTH);
     bool result = !failed && place == fail_at;
     failed = failed || result;
     uint64_t at = place;
     while (record && places[at % MOST_PLACES] && places[at % MOST_PLACES] != place)
         at++;
     places[at % MOST_PLACES] = place;
+    return result;
+}
+
+/* Whether this call is the one that fails. caller: where the function that is called returns to. */
+static bool fails(failing which, const void *caller)
+{
+    void *frames[DEPTH + 2];
+    if (which != kind || busy || object_of(caller) < 0)
+        return false;
+    busy = true;
+    int count = backtrace(frames, DEPTH + 2), first = 0;
+    while (first < count && frames[first] != caller)
+        first++;
+    bool result = !called_by_loader(frames, count) && reach(place_of(frames + first, count - first < DEPTH ? count - first : DEPTH));
     busy = false;
     return result;
 }

@@ -30,6 +30,8 @@ struct reference {
     double *moved;     /* [L+1, n, d], of the last moved run */
     double *attention; /* [L, H, n, n], unmoved */
     double *keys, *values; /* [L, n, kv_heads head_dim], unmoved */
+    double *kept;      /* [L, n, d] what the MLPs made, unmoved; NULL: they run */
+    bool held;         /* it is there, and moved runs take it */
     double *key, *value; /* [n, kv_heads head_dim], scratch */
     double *query;     /* [H head_dim], scratch */
     double *normed;    /* [d], scratch */
@@ -235,8 +237,10 @@ static void leave(reference *r, const layer_weights *w, int i, const double *in,
         }
     apply(&w->parts[FIXTURE_OUT], r->mixed, r->made);
     add_branch(r, &w->parts[FIXTURE_NORM1], &w->parts[FIXTURE_OUT_SCALE], in + i * d, r->made, residual);
-    run_mlp(r, w, seen(r, &w->parts[FIXTURE_NORM2], residual), r->made);
-    add_branch(r, &w->parts[FIXTURE_NORM2], &w->parts[FIXTURE_DOWN_SCALE], residual, r->made, residual);
+    double *const made = r->kept ? r->kept + ((w - r->blocks) * n + i) * d : r->made;
+    if (!r->held)
+        run_mlp(r, w, seen(r, &w->parts[FIXTURE_NORM2], residual), made);
+    add_branch(r, &w->parts[FIXTURE_NORM2], &w->parts[FIXTURE_DOWN_SCALE], residual, made, residual);
 }
 
 static size_t stream(const reference *r)
@@ -403,6 +407,14 @@ static void choose_next(reference *r, const int32_t *ids)
     r->next[r->tokens - 1] = reference_argmax(r->logits, r->vocabulary);
 }
 
+/* The unmoved pass over all blocks. */
+static void run_blocks(reference *r)
+{
+    for (int b = 1; b <= r->layers; b++)
+        run_block(r, b, 0, r->hidden, r->attention + (size_t)(b - 1) * block_attention(r), r->keys + (size_t)(b - 1) * block_keys(r),
+                  r->values + (size_t)(b - 1) * block_keys(r));
+}
+
 static void run(reference *r, const fixture *f, const int32_t *ids)
 {
     turn_positions(r);
@@ -412,10 +424,18 @@ static void run(reference *r, const fixture *f, const int32_t *ids)
         embed_image(r, f);
     for (int i = 0; r->embedding_norm.weight && i < r->tokens; i++)
         norm_of(r, &r->embedding_norm, r->hidden + i * r->width, r->hidden + i * r->width);
-    for (int b = 1; b <= r->layers; b++)
-        run_block(r, b, 0, r->hidden, r->attention + (size_t)(b - 1) * block_attention(r), r->keys + (size_t)(b - 1) * block_keys(r),
-                  r->values + (size_t)(b - 1) * block_keys(r));
+    run_blocks(r);
     choose_next(r, ids);
+}
+
+bool reference_hold_mlps(reference *r)
+{
+    r->kept = malloc((size_t)r->layers * stream(r) * sizeof *r->kept);
+    if (!r->kept)
+        return false;
+    run_blocks(r);
+    r->held = true;
+    return true;
 }
 
 reference *reference_create_text(const fixture *f, const int32_t *ids, int tokens)
@@ -458,7 +478,7 @@ void reference_free(reference *r)
     free_linear(&r->embedding_norm);
     free_linear(&r->head);
     double *const arrays[] = {r->cosine, r->sine, r->hidden, r->moved, r->attention, r->keys, r->values, r->key, r->value,
-                              r->query, r->normed, r->mixed, r->made, r->inner, r->gate, r->logits, r->scores};
+                              r->query, r->normed, r->mixed, r->made, r->inner, r->gate, r->logits, r->scores, r->kept};
     for (size_t i = 0; i < sizeof arrays / sizeof *arrays; i++)
         free(arrays[i]);
     free(r->next);

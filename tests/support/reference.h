@@ -32,6 +32,9 @@ typedef struct reference_move {
 
 /* Runs the forward pass from the move on. */
 void reference_run_moved(reference *r, const reference_move *move);
+/* From now on, moved runs leave what each MLP makes of each token as it was: differences are then of a model whose MLPs are
+ * constants. false: no memory. */
+bool reference_hold_mlps(reference *r);
 /* z(layer) of the last moved run; layer above the move's block. */
 const double *reference_moved(const reference *r, int layer);
 
