@@ -31,7 +31,8 @@ static double normalize(float *z, size_t n, size_t d)
 static double on_grid(const uvk_arch *a, int32_t first, int32_t second)
 {
     int cols = uvk_arch_grid_cols(a), rows = uvk_arch_grid_rows(a), i = first - a->special, j = second - a->special;
-    return hypot(i / cols - j / cols, i % cols - j % cols) / (rows > cols ? rows : cols);
+    int down = i / cols - j / cols, across = i % cols - j % cols;
+    return hypot(down, across) / (rows > cols ? rows : cols);
 }
 
 /* By what they hold, in means of that over the image, and by where they stand, in sides of the grid. */
