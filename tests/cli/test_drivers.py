@@ -74,6 +74,7 @@ class FaultTable(DriverTest):
                 self.fail_once("%s:%d:%d" % (call, n, result), expected)
 
 
+@unittest.skipIf("lsan" in os.environ.get("LSAN_OPTIONS", "") and not os.environ.get("ULTRAVK_LONG"), "takes ten minutes with sanitizers")
 class FaultTableOfStreamedWeights(FaultTable):
     model, memory = ("--layers", 6, "--width", 96, "--heads", 4, "--mlp", 384), ("--memory", "1800K")
 
