@@ -6,6 +6,7 @@ import json
 import os
 import resource
 import subprocess
+import sys
 
 SHAPES = {  # layers, width, heads, MLP, patch, image
     "b32": (12, 768, 12, 3072, 32, 224),
@@ -24,9 +25,11 @@ def tokens_of(name):
 def child(command, **environment):
     """(what it prints, CPU seconds)"""
     before = resource.getrusage(resource.RUSAGE_CHILDREN)
-    out = subprocess.run(command, check=True, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, env={**os.environ, **environment}).stdout
+    ran = subprocess.run(command, stdout=subprocess.PIPE, env={**os.environ, **environment})
     after = resource.getrusage(resource.RUSAGE_CHILDREN)
-    return out, after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
+    if ran.returncode:
+        sys.exit(f"{' '.join(command)}: exit {ran.returncode}")
+    return ran.stdout, after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
 
 
 def make_model(build, name):

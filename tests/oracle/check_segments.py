@@ -45,13 +45,14 @@ def computed_rows(reference, data, photos):
 
 
 def stored_rows(database):
-    """The same, of every run of explain or segment with scalar sum that has all patches."""
-    connection = sqlite3.connect(database)
+    """The same, of the runs of explain or segment with scalar sum that have all patches."""
+    connection, seen = sqlite3.connect(database), set()
     for run, sequence, name, layer in connection.execute(
             "SELECT p.run_id, p.sequence_id, i.name, r.layer FROM map AS p JOIN run AS r ON r.id = p.run_id JOIN sequence AS q ON q.id = p.sequence_id"
             " JOIN input AS i ON i.id = q.input_id WHERE r.probe IN ('explain', 'segment') AND r.scalar = 'sum' AND p.target_idx >= ?"
             " GROUP BY p.run_id, p.sequence_id HAVING count(*) = ? ORDER BY i.name, r.layer", (FIRST, GRID * GRID)).fetchall():
-        if layer in LAYERS:
+        if layer in LAYERS and (name, layer) not in seen: # other cuts of the same maps are runs of their own
+            seen.add((name, layer))
             blobs = connection.execute("SELECT scores FROM map WHERE run_id = ? AND sequence_id = ? AND target_idx >= ? ORDER BY target_idx", (run, sequence, FIRST))
             yield name, layer, np.stack([np.frombuffer(blob, "<f4") for blob, in blobs])
 
