@@ -114,7 +114,7 @@ class EachFailure(ProgramTest):
             else:
                 self.assertEqual(content, expected[name], (name, what))
 
-    def each(self, arguments, env=None, given=(), few=12, more=60, changes=()):
+    def each(self, arguments, env=None, given=(), few=12, more=30, changes=()):
         """changes: databases that the command writes to."""
         self.given = given
         before = {name: rows_of(self.path(name)) for name in given if name.endswith(".db")}
@@ -146,14 +146,14 @@ class EachFailure(ProgramTest):
 
 class WithoutDevice(EachFailure):
     def test_tokenize(self):
-        self.each(["tokenize", "--model", "../text", "The cat", "--json"], NO_DRIVER, few=40, more=1000)
+        self.each(["tokenize", "--model", "../text", "The cat", "--json"], NO_DRIVER, few=40, more=300)
 
     def test_info(self):
-        self.each(["info", "--model", "../vision", "--json"], NO_DRIVER, few=40, more=1000)
+        self.each(["info", "--model", "../vision", "--json"], NO_DRIVER, few=40, more=300)
 
     def test_query(self):
         self.database()
-        self.each(["query", "../r.db", "SELECT name, scores FROM input, map", "--format", "csv"], NO_DRIVER, few=40, more=1000)
+        self.each(["query", "../r.db", "SELECT name, scores FROM input, map", "--format", "csv"], NO_DRIVER, few=40, more=300)
         self.each(["query", "../r.db", "--named", "runs", "--json"], NO_DRIVER, few=20, more=200)
 
     def test_report(self):
