@@ -10,6 +10,7 @@ measured; the last line is "N passed, N failed".
 import argparse
 import array
 import ast
+import concurrent.futures
 import json
 import math
 import os
@@ -432,9 +433,9 @@ def compare(work, program):
     with open(os.path.join(work, "cases.json")) as file:
         cases = json.load(file)
     failed = 0
-    with tempfile.TemporaryDirectory() as folder:
-        for case in cases:
-            passed, words = check(program, work, case, os.path.join(folder, "rows.npy"))
+    with tempfile.TemporaryDirectory() as folder, concurrent.futures.ThreadPoolExecutor(os.cpu_count()) as pool:
+        outs = [os.path.join(folder, f"rows{i}.npy") for i in range(len(cases))]
+        for case, (passed, words) in zip(cases, pool.map(lambda case, out: check(program, work, case, out), cases, outs)):
             failed += not passed
             print(f"{'ok' if passed else 'FAILED'}: {describe(case)}: {words}", flush=True)
     print(f"{len(cases) - failed} passed, {failed} failed")
