@@ -121,22 +121,50 @@ void note_ignored(const uvk_model_info *model)
         note("%s: text is generated greedily; of its generation_config.json ignored: %s", model->name, model->ignored);
 }
 
-uvk_status open_device(const char *device, uint64_t memory, uvk_context **out, uvk_error *err)
+uvk_status open_device(const char *device, uint64_t memory, uvk_precision precision, uvk_context **out, uvk_error *err)
 {
-    uvk_context_params params = {.device = device, .memory = memory, .log = print_log, .interrupted = is_interrupted};
+    uvk_context_params params = {.device = device, .memory = memory, .precision = precision, .log = print_log, .interrupted = is_interrupted};
     return uvk_context_create(&params, out, err);
+}
+
+static bool has_half(const job *j)
+{
+    return j->products && strcmp(j->products, "f32") != 0;
+}
+
+const char *job_precision(const job *j)
+{
+    const job *all = j->owner ? j->owner : j;
+    bool half = has_half(all);
+    for (int i = 0; i < all->n_helpers; i++)
+        half = half || has_half(&all->helpers[i]);
+    return half ? "auto" : "f32";
+}
+
+/* Once, and not for every device that is opened anew. */
+static void note_products(job *j)
+{
+    const char *products = uvk_context_products(j->context);
+    if (j->o->precision && (!j->products || strcmp(products, j->products) != 0))
+        note("%s: products of the backward pass: %s", j->device.name,
+             !strcmp(products, "f32") ? "float32, as everything" : !strcmp(products, "half") ? "half precision, added in float32" : "half precision by cooperative matrices, added in float32");
+    j->products = products;
 }
 
 static uvk_status open_with(job *j, uint64_t memory, uvk_error *err)
 {
-    uvk_status status = open_device(j->device_name, memory, &j->context, err);
+    uvk_status status = open_device(j->device_name, memory, (uvk_precision)j->o->precision, &j->context, err);
     if (status != UVK_OK)
         return status;
     j->device = *uvk_context_device(j->context);
     j->memory = uvk_context_budget(j->context);
     if (!j->owner && !j->text) /* before the model's own weights need the room */
         status = whole_image_open(j, err);
-    return status ? status : uvk_session_create(j->context, j->model, &j->session, err);
+    if (status == UVK_OK)
+        status = uvk_session_create(j->context, j->model, &j->session, err);
+    if (status == UVK_OK)
+        note_products(j);
+    return status;
 }
 
 uvk_status job_open_device(job *j, uvk_error *err)
@@ -178,6 +206,7 @@ void job_brief_helper(job *j, int i)
     helper->owner = j;
     helper->device_name = own.device_name;
     helper->context = own.context;
+    helper->products = own.products;
     helper->session = own.session;
     helper->device = own.device;
     helper->memory = own.memory;

@@ -26,6 +26,7 @@ typedef struct job {
     uvk_session *session;
     uvk_device_info device;     /* the last that was opened */
     uint64_t memory;            /* its budget */
+    const char *products;       /* as uvk_context_products has it */
     int losses;                 /* inputs in a row that lost the device on both tries */
     uvk_db *db;                 /* NULL without --db */
     int64_t model_id, run_id;
@@ -57,6 +58,8 @@ uvk_status job_open_device(job *j, uvk_error *err);
 uvk_status job_open_devices(job *j, uvk_error *err);
 /* Helper i learns what j knows by now. */
 void job_brief_helper(job *j, int i);
+/* Column precision of table run: what the devices do, not what was asked for. */
+const char *job_precision(const job *j);
 /* Itself, or of a helper the job that it helps. */
 static inline job *job_owner(job *j) { return j->owner ? j->owner : j; }
 /* After a call that left err->device: what is on the device goes, since nothing there can be relied on. */
@@ -72,6 +75,6 @@ uvk_status job_close(job *j, uvk_status status);
 void note_ignored(const uvk_model_info *model);
 
 /* A device for verbs that need no job: --device, a budget, notes and Ctrl-C. */
-uvk_status open_device(const char *device, uint64_t memory, uvk_context **out, uvk_error *err);
+uvk_status open_device(const char *device, uint64_t memory, uvk_precision precision, uvk_context **out, uvk_error *err);
 
 #endif

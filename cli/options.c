@@ -250,7 +250,7 @@ const flag flags[] = {
     {"memory", FLAG_BYTES, INFO | ROWS | GENERATE | DEMO, 0, FIELD(memory), "BYTES[K|M|G]", NULL, "most of what is free",
      "device memory to use at most; weights that do not fit are streamed", 0, 0},
     {"precision", FLAG_CHOICE, ROWS | GENERATE, 0, FIELD(precision), NULL, precision_names, "f32",
-     "arithmetic; both compute and accumulate in float32 today", 0, 0},
+     "arithmetic: float32; or, where the device is fast at it and passes a check, the products of the backward pass of half-precision numbers, added in float32", 0, 0},
     {"seed", FLAG_INTEGER, ROWS, 0, FIELD(seed), "N", NULL, "0",
      "what evaluate and refine draw: targets, orders, weights, noise; explaining draws nothing", INT64_MIN, INT64_MAX},
     {"json", FLAG_SWITCH, DEVICES | MODELS | QUERY, 0, FIELD(json), NULL, NULL, NULL, "results as JSON", 0, 0},

@@ -130,7 +130,7 @@ static char *run_params(const job *j)
     cJSON_AddStringToObject(json, "normalize", normalize_names[j->normalize]);
     cJSON_AddStringToObject(json, "order", order_names[o->order]);
     cJSON_AddStringToObject(json, "own_token", own_token_names[j->own]);
-    cJSON_AddStringToObject(json, "precision", "f32");
+    cJSON_AddStringToObject(json, "precision", job_precision(j));
     add_text(json, "prompt", j->prompt);
     cJSON_AddStringToObject(json, "scalar", scalar_names[o->scalar]);
     add_text(json, "similar_to", o->similar_to);
@@ -202,7 +202,7 @@ static uvk_status start_run(job *j, uvk_error *err)
         .label = label, .probe = j->probe, .model_id = j->model_id, .model_sha256 = j->info->sha256,
         .layer = j->layer, .first_block = j->first_block,
         .scalar = scalar_names[o->scalar], .product_order = order_names[o->order], .normalize = normalize_names[j->normalize],
-        .own_token = own_token_names[j->own], .precision = "f32", .params = params, .command = o->command,
+        .own_token = own_token_names[j->own], .precision = job_precision(j), .params = params, .command = o->command,
         .device = devices, .driver = drivers, .version = uvk_version(), .seed = o->seed,
     };
     uvk_status status = uvk_db_start_run(j->db, &run, o->resume, &j->run_id, err);
@@ -309,7 +309,7 @@ uvk_status record_find_rows(job *j, explained *r, uvk_error *err)
     free(sequence_params(j, r, sequence));
     uvk_db_rows_key key = {
         .model_sha256 = j->info->sha256, .input_sha256 = r->sha256, .sequence_key = sequence, .layer = j->layer, .first_block = j->first_block,
-        .scalar = scalar_names[o->scalar], .product_order = order_names[o->order], .normalize = normalize_names[j->normalize], .precision = "f32",
+        .scalar = scalar_names[o->scalar], .product_order = order_names[o->order], .normalize = normalize_names[j->normalize], .precision = job_precision(j),
         .weights = j->projection.weights ? j->projection.sha256 : NULL, .approximation = approximation,
     };
     crew_lock();

@@ -103,6 +103,7 @@ static metadata describe(const job *j)
     if (approximation)
         add_pair(&m, text_copy("approximation"), approximation);
     add_pair(&m, text_copy("normalize"), text_copy(normalize_names[j->normalize]));
+    add_pair(&m, text_copy("precision"), text_copy(job_precision(j)));
     for (int i = 0; i < j->rows.count; i++)
         add_pair(&m, text_format("input_%d", j->rows.entries[i].index), text_copy(j->rows.entries[i].path));
     return m;

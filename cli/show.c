@@ -126,6 +126,7 @@ cJSON *show_describe(const job *j, const explained *r)
     cJSON *approximation = approximation_json(j->o);
     if (approximation)
         cJSON_AddItemToObject(json, "approximation", approximation);
+    cJSON_AddStringToObject(json, "precision", job_precision(j));
     cJSON_AddNumberToObject(json, "targets", r->targets.count);
     cJSON_AddNumberToObject(json, "n", j->info->modality == UVK_VISION ? j->info->tokens : r->n);
     cJSON_AddNumberToObject(json, "seconds_load", r->seconds_load);

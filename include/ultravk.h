@@ -76,7 +76,7 @@ typedef struct uvk_device_info {
     uint32_t max_invocations;   /* of one workgroup */
     uint32_t shared_memory;     /* bytes of one workgroup */
     uint32_t subgroup_size;
-    char self_check[160];       /* what the self-check found of its kernels, "direct passed"; "": no session was opened on it yet */
+    char self_check[400];       /* what the self-check found of its kernels, "direct passed"; "": no session was opened on it yet */
     bool usable;                /* has Vulkan 1.2 and a compute queue */
     char reason[160];           /* why not, when it is not usable */
 } uvk_device_info;
@@ -89,6 +89,11 @@ UVK_API uvk_status uvk_devices(uvk_device_info *list, int capacity, int *count, 
 
 typedef enum uvk_log_level { UVK_LOG_INFO, UVK_LOG_WARNING } uvk_log_level;
 
+/* In what the device computes. UVK_PRECISION_F32: everything in float32. UVK_PRECISION_AUTO: where the device is fast at it and a check
+ * finds that it does it well, the matrix products of the backward pass, most of the work, multiply half-precision numbers and add float32;
+ * each row of a gradient is scaled by a power of two before, so that none overflows or vanishes. The forward pass and attention stay float32. */
+typedef enum uvk_precision { UVK_PRECISION_F32, UVK_PRECISION_AUTO } uvk_precision;
+
 typedef struct uvk_context_params {
     const char *device;    /* index or a part of the name (case ignored); NULL: $ULTRAVK_DEVICE, else the best one. A CPU
                               device is taken only when there is no other or when it is asked for */
@@ -96,6 +101,7 @@ typedef struct uvk_context_params {
     const char *cache_dir; /* where compiled pipelines are kept; NULL: $XDG_CACHE_HOME/ultravk or ~/.cache/ultravk;
                               "": nowhere. A damaged or foreign file there is ignored and replaced */
     void (*log)(void *user, uvk_log_level level, const char *line); /* NULL: silent */
+    uvk_precision precision; /* of the arithmetic */
     bool (*interrupted)(void *user); /* asked between submissions; true ends the call with UVK_INTERRUPTED. NULL: never */
     void *user;            /* handed to log and interrupted */
 } uvk_context_params;
@@ -107,6 +113,9 @@ typedef struct uvk_context uvk_context;
 UVK_API uvk_status uvk_context_create(const uvk_context_params *params, uvk_context **out, uvk_error *err);
 UVK_API void uvk_context_free(uvk_context *ctx); /* NULL is allowed; frees after its sessions were freed */
 UVK_API const uvk_device_info *uvk_context_device(const uvk_context *ctx);
+/* What the products of the backward pass multiply: "f32"; of UVK_PRECISION_AUTO, once a session was opened on the context, also "half" (half
+ * precision in shaders) or "cooperative" (matrices that a subgroup multiplies together). Static. Safe. */
+UVK_API const char *uvk_context_products(const uvk_context *ctx);
 /* Bytes of device memory this context may hold, holds now, and held at most since it was opened. Safe. */
 UVK_API uint64_t uvk_context_budget(const uvk_context *ctx);
 UVK_API uint64_t uvk_context_used(const uvk_context *ctx);

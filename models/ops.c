@@ -1,5 +1,6 @@
 #include "ops.h"
 
+#include <math.h>
 #include <string.h>
 
 /* Tile sizes of the shaders, tiled and direct. */
@@ -22,7 +23,7 @@ static bool direct(uvk_context *ctx)
     return uvk_context_limits(ctx)->direct;
 }
 
-static bool wide(uvk_context *ctx)
+static bool wide(const uvk_context *ctx)
 {
     return uvk_context_limits(ctx)->wide;
 }
@@ -130,17 +131,68 @@ static uvk_status matmul_backward(uvk_context *ctx, uvk_span x, uvk_span w, uvk_
     return status;
 }
 
+/* ---- In half precision -------------------------------------------------------------------------------------------------- */
+
+/* Tiles of a workgroup, and of each of its subgroups, of matmul_cooperative.comp; the last is for products that fill a large device with it. */
+typedef struct cooperative_tile { uint32_t m, n, sub_m, sub_n, shared; } cooperative_tile;
+static const cooperative_tile cooperative_tiles[] = {{64, 64, 32, 32, 16 << 10}, {128, 128, 64, 32, 32 << 10}};
+enum { HALF_TILE = 64, GROUPS_TO_FILL = 512 };
+
+static uint64_t tiles(const matmul_push *push, uint32_t m, uint32_t n)
+{
+    return divide_up(push->M, m) * divide_up(push->N, n);
+}
+
+static const cooperative_tile *choose_tile(const uvk_context *ctx, const matmul_push *push)
+{
+    const cooperative_tile *large = &cooperative_tiles[1];
+    const uvk_device_info *device = uvk_context_device(ctx);
+    uint32_t threads = large->m / large->sub_m * (large->n / large->sub_n) * uvk_context_limits(ctx)->lanes;
+    bool fits = device->shared_memory >= large->shared && device->max_invocations >= threads;
+    return fits && tiles(push, large->m, large->n) >= GROUPS_TO_FILL ? large : &cooperative_tiles[0];
+}
+
+static void choose_cooperative(const uvk_context *ctx, const matmul_push *push, uvk_dispatch *d)
+{
+    const uvk_limits *l = uvk_context_limits(ctx);
+    const cooperative_tile *t = choose_tile(ctx, push);
+    uint32_t constants[] = {t->m / t->sub_m * (t->n / t->sub_n) * l->lanes, l->matrix[0], l->matrix[1], l->matrix[2], t->m, t->n, t->sub_m, t->sub_n};
+    d->kernel = UVK_MATMUL_COOPERATIVE;
+    memcpy(d->constants, constants, sizeof constants);
+    d->groups = tiles(push, t->m, t->n);
+}
+
+/* w in 0..largest to 0..2^13 or 2^14: half precision has its smallest and its largest numbers far from that. */
+static float half_scale(float largest)
+{
+    int exponent;
+    frexpf(largest, &exponent);
+    return ldexpf(1, 14 - exponent < 100 ? 14 - exponent : 100);
+}
+
+static uvk_status matmul_half(uvk_context *ctx, uvk_span x, uvk_span w, uvk_span y, const matmul_push *p, float largest, uvk_error *err)
+{
+    struct { uint32_t M, N, K, x_offset, x_stride, w_offset, w_stride, y_offset, y_stride, accumulate; float w_scale; } push = {
+        p->M, p->N, p->K, p->x_offset, p->x_stride, p->w_offset, p->w_stride, p->y_offset, p->y_stride, p->accumulate, half_scale(largest)};
+    uvk_dispatch d = {.kernel = UVK_MATMUL_HALF, .bindings = {x, w, y}, .push = &push, .push_size = sizeof push,
+                      .groups = tiles(p, HALF_TILE, HALF_TILE), .flop = 2.0 * p->M * p->N * p->K};
+    if (uvk_context_limits(ctx)->products == UVK_COOPERATIVE_PRODUCTS)
+        choose_cooperative(ctx, p, &d);
+    return uvk_dispatch_record(ctx, &d, err);
+}
+
 /* Each part of w takes some columns of dy and adds to all of dx. */
 uvk_status uvk_linear_backward_columns(uvk_context *ctx, const uvk_tensor *dy, uint64_t dy_col, uint64_t M, const uvk_tensor *w, const uvk_tensor *dx, bool accumulate, uvk_error *err)
 {
     uvk_status status = UVK_OK;
+    bool half = w->largest > 0 && isfinite(w->largest) && uvk_context_limits(ctx)->products != UVK_FLOAT_PRODUCTS;
     for (uint32_t p = 0; p < w->n_parts && status == UVK_OK; p++) {
         matmul_push push = {
             .M = (uint32_t)M, .N = (uint32_t)w->cols, .K = (uint32_t)rows_of_part(w, p),
             .x_offset = (uint32_t)(dy_col + p * w->part_rows), .x_stride = (uint32_t)dy->cols, .w_stride = (uint32_t)w->cols,
             .y_stride = (uint32_t)dx->cols, .accumulate = accumulate || p > 0,
         };
-        status = matmul_backward(ctx, whole(dy), w->parts[p], whole(dx), push, err);
+        status = half ? matmul_half(ctx, whole(dy), w->parts[p], whole(dx), &push, w->largest, err) : matmul_backward(ctx, whole(dy), w->parts[p], whole(dx), push, err);
     }
     return status;
 }

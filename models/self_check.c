@@ -6,8 +6,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-/* Rounding of float32 stays a hundred times below this share of the largest value; a wrong kernel does not. */
-static const double tolerance = 1e-4;
 enum { MOST_TENSORS = 8, NEEDED_RANGE = 64 << 10, NEEDED_BYTES = 512 << 10 };
 
 /* ---- Operands on the device and on the host ------------------------------------------------------------------------------------ */
@@ -55,19 +53,25 @@ static uvk_status open_operands(operands *o, uvk_context *ctx, const extent *ext
     return status;
 }
 
-/* The largest difference of tensor i from expected, as a share of the largest value; what is no number is infinitely far off. */
-static uvk_status compare(operands *o, int i, const double *expected, double *error, uvk_error *err)
+/* The largest difference of rows first .. end - 1 of tensor i from expected, as a share of the largest value; what is no number is infinitely
+ * far off. */
+static uvk_status compare_rows(operands *o, int i, size_t first, size_t end, const double *expected, double *error, uvk_error *err)
 {
-    size_t count = (size_t)(o->t[i].rows * o->t[i].cols);
+    size_t cols = (size_t)o->t[i].cols;
     double largest = 0, difference = 0;
     uvk_status status = uvk_download(o->ctx, &o->t[i], 0, o->t[i].rows, o->host[i], err);
-    for (size_t k = 0; k < count && status == UVK_OK; k++) {
+    for (size_t k = first * cols; k < end * cols && status == UVK_OK; k++) {
         double d = fabs(o->host[i][k] - expected[k]);
         largest = fmax(largest, fabs(expected[k]));
         difference = isfinite(d) ? fmax(difference, d) : INFINITY;
     }
     *error = fmax(*error, difference / largest);
     return status;
+}
+
+static uvk_status compare(operands *o, int i, const double *expected, double *error, uvk_error *err)
+{
+    return compare_rows(o, i, 0, (size_t)o->t[i].rows, expected, error, err);
 }
 
 /* ---- Matrix products and norm ---------------------------------------------------------------------------------------------------- */
@@ -111,6 +115,25 @@ static uvk_status check_product(operands *o, double *error, uvk_error *err)
     if (status == UVK_OK)
         status = compare(o, DX, dx, error, err);
     return status == UVK_OK ? compare(o, ONE, y, error, err) : status;
+}
+
+/* Of two kinds of rows: the second half is 2^60 times as large. */
+static uvk_status check_half_product(operands *o, double *error, uvk_error *err)
+{
+    enum { W, DY, DX };
+    static const extent extents[] = {{N, K}, {M, N}, {M, K}};
+    double dx[M * K];
+    uvk_status status = open_operands(o, o->ctx, extents, 3, err);
+    if (status)
+        return status;
+    for (int i = M / 2 * N; i < M * N; i++)
+        o->host[DY][i] *= 0x1p60f;
+    o->t[W].largest = 1;
+    if ((status = uvk_upload(o->ctx, &o->t[DY], 0, M, o->host[DY], err)) || (status = uvk_linear_backward(o->ctx, &o->t[DY], M, &o->t[W], &o->t[DX], err)))
+        return status;
+    product_backward(o->host[DY], o->host[W], dx);
+    status = compare_rows(o, DX, 0, M / 2, dx, error, err);
+    return status == UVK_OK ? compare_rows(o, DX, M / 2, M, dx, error, err) : status;
 }
 
 static uvk_status check_norm(operands *o, double *error, uvk_error *err)
@@ -239,22 +262,27 @@ static uvk_status check_attention(operands *o, double *error, uvk_error *err)
 
 /* ---- The check -------------------------------------------------------------------------------------------------------------------- */
 
-static const struct {
+typedef struct check {
     const char *what;
     uvk_status (*run)(operands *o, double *error, uvk_error *err);
-} checks[] = {{"matrix product", check_product}, {"norm", check_norm}, {"softmax and attention", check_attention}};
+    double tolerance; /* of the largest value */
+} check;
 
-static uvk_status check_kernels(uvk_context *ctx, uvk_verdict *out, uvk_error *err)
+/* Rounding of float32 stays a hundred times below its tolerance, that of half precision five times; a wrong kernel does not. */
+static const check float_checks[] = {{"matrix product", check_product, 1e-4}, {"norm", check_norm, 1e-4}, {"softmax and attention", check_attention, 1e-4}, {0}};
+static const check half_checks[] = {{"matrix product", check_half_product, 2e-3}, {0}};
+
+static uvk_status check_kernels(uvk_context *ctx, const check *checks, uvk_verdict *out, uvk_error *err)
 {
     *out = (uvk_verdict){.known = true, .passed = true};
-    for (size_t i = 0; i < sizeof checks / sizeof *checks && out->passed; i++) {
+    for (size_t i = 0; checks[i].what && out->passed; i++) {
         operands o = {.ctx = ctx};
         double error = 0;
         uvk_status status = checks[i].run(&o, &error, err);
         close_operands(&o);
         if (status)
             return status;
-        out->passed = error <= tolerance;
+        out->passed = error <= checks[i].tolerance;
         if (!out->passed)
             snprintf(out->what, sizeof out->what, "%s off by %.2g of the largest value", checks[i].what, error);
     }
@@ -267,27 +295,54 @@ static bool has_room(const uvk_context *ctx)
     return left >= NEEDED_BYTES && uvk_context_limits(ctx)->range >= NEEDED_RANGE && uvk_context_limits(ctx)->allocation >= NEEDED_RANGE;
 }
 
-uvk_status uvk_self_check(uvk_context *ctx, uvk_error *err)
+/* The verdict on the tier in use; not known where there is no room to find it. */
+static uvk_status judge(uvk_context *ctx, uvk_tier tier, const check *checks, uvk_verdict *out, uvk_error *err)
+{
+    *out = uvk_verdict_of(ctx, tier);
+    if (out->known || !has_room(ctx))
+        return UVK_OK;
+    uvk_status status = check_kernels(ctx, checks, out, err);
+    if (status == UVK_OK)
+        uvk_verdict_keep(ctx, tier, out);
+    return status;
+}
+
+static uvk_status choose_kernels(uvk_context *ctx, uvk_error *err)
 {
     uvk_verdict verdict = {0};
-    for (uvk_tier tier = 0; tier < UVK_TIERS; tier++) {
+    for (uvk_tier tier = UVK_WIDE; tier <= UVK_TILED; tier++) {
         if (!uvk_tier_applies(ctx, tier))
             continue;
         uvk_tier_use(ctx, tier);
-        verdict = uvk_verdict_of(ctx, tier);
-        if (!verdict.known && !has_room(ctx))
-            return UVK_OK;
-        if (!verdict.known) {
-            uvk_status status = check_kernels(ctx, &verdict, err);
-            if (status)
-                return status;
-            uvk_verdict_keep(ctx, tier, &verdict);
-        }
-        if (verdict.passed)
-            return UVK_OK;
-        if (tier + 1 < UVK_TIERS)
+        uvk_status status = judge(ctx, tier, float_checks, &verdict, err);
+        if (status || !verdict.known || verdict.passed)
+            return status;
+        if (tier < UVK_TILED)
             uvk_tier_drop(ctx, tier, verdict.what);
     }
     return uvk_fail(err, UVK_NO_DEVICE, "%s (%s): computes wrong results (self-check: %s); another driver or --device may do better", uvk_context_device(ctx)->name,
                     uvk_context_device(ctx)->driver, verdict.what);
+}
+
+/* What has not passed, or cannot be checked, is not trusted: float32 does as well. */
+static uvk_status choose_products(uvk_context *ctx, uvk_error *err)
+{
+    uvk_verdict verdict;
+    for (uvk_tier tier = UVK_COOPERATIVE; tier < UVK_TIERS; tier++) {
+        if (!uvk_tier_applies(ctx, tier) || (!uvk_verdict_of(ctx, tier).known && !has_room(ctx)))
+            continue;
+        uvk_tier_use(ctx, tier);
+        uvk_status status = judge(ctx, tier, half_checks, &verdict, err);
+        bool refused = status == UVK_FAILED; /* by the driver's compiler, as it may an extension of its own */
+        if (!refused && (status || verdict.passed))
+            return status;
+        uvk_tier_drop(ctx, tier, refused ? err->message : verdict.what);
+    }
+    return UVK_OK;
+}
+
+uvk_status uvk_self_check(uvk_context *ctx, uvk_error *err)
+{
+    uvk_status status = choose_kernels(ctx, err);
+    return status == UVK_OK ? choose_products(ctx, err) : status;
 }

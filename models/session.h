@@ -133,7 +133,7 @@ bool uvk_weights_alike(uvk_block_weights *a, uvk_block_weights *b);
 /* Takes the memory from the tensors; their shapes stay. */
 void uvk_weights_detach(uvk_block_weights *weights);
 /* One matrix, query above key above value as it were, from the file to a tensor that has the rows of all n slots. */
-uvk_status uvk_weights_upload_stack(uvk_session *s, int block, const uvk_slot *slots, int n, const uvk_tensor *to, uvk_error *err);
+uvk_status uvk_weights_upload_stack(uvk_session *s, int block, const uvk_slot *slots, int n, uvk_tensor *to, uvk_error *err);
 
 /* activations.c: makes room for so many tokens; what the last forward left is lost when it grows. */
 uvk_status uvk_session_reserve(uvk_session *s, uint32_t tokens, uvk_error *err);

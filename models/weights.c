@@ -2,6 +2,7 @@
 #include "positions.h"
 #include "session.h"
 
+#include <math.h>
 #include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
@@ -146,8 +147,23 @@ static void multiply_outputs(const uvk_tensor_view *factors, bool vector, uint64
     }
 }
 
+/* The largest magnitude; INFINITY where one is no number. Bits of floats without their sign are in order: compilers make vectors of this. */
+static float largest_of(const float *list, size_t count)
+{
+    uint32_t most = 0;
+    float largest;
+    for (size_t i = 0; i < count; i++) {
+        uint32_t bits;
+        memcpy(&bits, &list[i], sizeof bits);
+        bits &= 0x7fffffff;
+        most = bits > most ? bits : most;
+    }
+    memcpy(&largest, &most, sizeof largest);
+    return isnan(largest) ? INFINITY : largest;
+}
+
 /* One slot to rows to_row... of a tensor as wide as the slot's matrix. */
-static uvk_status upload_slot(uvk_session *s, int block, uvk_slot slot, const uvk_tensor *to, uint64_t to_row, uint64_t rows, uvk_error *err)
+static uvk_status upload_slot(uvk_session *s, int block, uvk_slot slot, uvk_tensor *to, uint64_t to_row, uint64_t rows, uvk_error *err)
 {
     const uvk_tensor_view *view = uvk_model_tensor(s->model, block, slot);
     const uvk_tensor_name *name = uvk_model_slot(s->model, block, slot);
@@ -166,16 +182,19 @@ static uvk_status upload_slot(uvk_session *s, int block, uvk_slot slot, const uv
             uvk_tensor_to_f32(view, (skipped + r) * cols, n * cols, piece);
         if (factors)
             multiply_outputs(factors, is_vector(s->model, block, slot), r, n, cols, piece);
+        float largest = largest_of(piece, (size_t)(n * cols));
+        to->largest = largest > to->largest ? largest : to->largest;
         status = uvk_upload(s->ctx, to, to_row + r, n, piece, err);
     }
     free(piece);
     return status;
 }
 
-uvk_status uvk_weights_upload_stack(uvk_session *s, int block, const uvk_slot *slots, int n, const uvk_tensor *to, uvk_error *err)
+uvk_status uvk_weights_upload_stack(uvk_session *s, int block, const uvk_slot *slots, int n, uvk_tensor *to, uvk_error *err)
 {
     uvk_status status = UVK_OK;
     uint64_t row = 0;
+    float largest = 0;
     for (int i = 0; i < n && status == UVK_OK; i++) {
         uint64_t rows, cols;
         uvk_model_slot_size(s->model, block, slots[i], &rows, &cols);
@@ -184,9 +203,12 @@ uvk_status uvk_weights_upload_stack(uvk_session *s, int block, const uvk_slot *s
         bool vector = is_vector(s->model, block, slots[i]) && n > 1; /* each element a row of its own, so that vectors can stand one after the other */
         uvk_tensor column = vector ? uvk_tensor_view_as(to, to->rows * to->cols, 1) : *to;
         uint64_t count = vector ? cols : rows;
+        column.largest = 0;
         status = upload_slot(s, block, slots[i], &column, row, count, err);
         row += count;
+        largest = fmaxf(largest, column.largest);
     }
+    to->largest = largest;
     return status;
 }
 
@@ -264,7 +286,7 @@ uvk_status uvk_weights_upload_outside(uvk_session *s, uvk_error *err)
     if (uvk_present(&s->bias[0]) && ((status = upload_bias(s, UVK_RELATIVE_BIAS, false, &s->bias[0], err)) || (status = upload_bias(s, UVK_ENCODER_RELATIVE_BIAS, true, &s->bias[1], err))))
         return status;
     for (int i = 0; i < VECTORS && status == UVK_OK; i++) {
-        const uvk_tensor *to = session_tensor(s, vectors[i].offset);
+        uvk_tensor *to = session_tensor(s, vectors[i].offset);
         if (uvk_present(to))
             status = upload_slot(s, 0, vectors[i].slot, to, 0, 1, err);
     }
@@ -275,7 +297,7 @@ uvk_status uvk_weights_upload_block(uvk_session *s, int block, uvk_block_weights
 {
     uvk_status status = UVK_OK;
     for (int i = 0; i < STACKS && status == UVK_OK; i++) {
-        const uvk_tensor *tensor = stack_tensor(to, &stacks[i]);
+        uvk_tensor *tensor = stack_tensor(to, &stacks[i]);
         if (uvk_present(tensor))
             status = uvk_weights_upload_stack(s, block - 1, stacks[i].slots, stacks[i].n, tensor, err);
     }

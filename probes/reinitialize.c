@@ -6,6 +6,7 @@
 #include <stdlib.h>
 
 enum { PIECE = 1 << 20 }; /* elements at a time */
+enum { FARTHEST = 9 }; /* deviations that uvk_random_normal draws at most */
 
 /* Passes over a tensor's elements, rows at a time. */
 typedef struct pieces { const uvk_tensor *tensor; uint64_t step; float *values; } pieces;
@@ -39,7 +40,7 @@ static uvk_status fill(uvk_context *ctx, const pieces *p, float value, double de
     return status;
 }
 
-static uvk_status reinitialize(uvk_context *ctx, const uvk_tensor *tensor, bool matrix, float value, uvk_random *draw, uvk_error *err)
+static uvk_status reinitialize(uvk_context *ctx, uvk_tensor *tensor, bool matrix, float value, uvk_random *draw, uvk_error *err)
 {
     uint64_t step = uvk_present(tensor) && PIECE > tensor->cols ? PIECE / tensor->cols : 1;
     size_t bytes = (size_t)(step * tensor->cols) * sizeof(float);
@@ -53,13 +54,15 @@ static uvk_status reinitialize(uvk_context *ctx, const uvk_tensor *tensor, bool 
     if (status == UVK_OK)
         status = fill(ctx, &p, value, deviation, draw, err);
     free(p.values);
+    if (matrix)
+        tensor->largest = (float)(FARTHEST * deviation);
     return status;
 }
 
 uvk_status uvk_reinitialize_block(uvk_session *s, int block, int64_t seed, uvk_error *err)
 {
-    const uvk_block_weights *w = &s->weights[block - 1];
-    const struct { const uvk_tensor *tensor; bool matrix; float value; } list[] = {
+    uvk_block_weights *w = &s->weights[block - 1];
+    const struct { uvk_tensor *tensor; bool matrix; float value; } list[] = {
         {&w->qkv, true, 0}, {&w->out, true, 0}, {&w->up, true, 0}, {&w->down, true, 0}, {&w->qkv_bias, false, 0}, {&w->out_bias, false, 0},
         {&w->up_bias, false, 0}, {&w->down_bias, false, 0}, {&w->norm1_weight, false, 1}, {&w->norm1_bias, false, 0}, {&w->norm2_weight, false, 1},
         {&w->norm2_bias, false, 0}, {&w->query_norm, false, 1}, {&w->key_norm, false, 1}, {&w->cross_query, true, 0}, {&w->cross_memory, true, 0},

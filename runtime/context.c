@@ -99,47 +99,11 @@ static float timestamp_period(VkPhysicalDevice device)
     return p.limits.timestampComputeAndGraphics ? p.limits.timestampPeriod : 0;
 }
 
-static uvk_status create_device(uvk_context *ctx, uvk_error *err)
-{
-    static const char *const wanted[] = {VK_EXT_MEMORY_BUDGET_EXTENSION_NAME, "VK_KHR_portability_subset"};
-    const char *extensions[2];
-    uint32_t n_extensions = 0;
-    for (size_t i = 0; i < sizeof wanted / sizeof *wanted; i++)
-        if (uvk_device_has_extension(ctx->physical, wanted[i]))
-            extensions[n_extensions++] = wanted[i];
-    float priority = 1;
-    ctx->queue_family = (uint32_t)uvk_device_queue_family(ctx->physical);
-    VkDeviceQueueCreateInfo queue = {
-        .sType = VK_STRUCTURE_TYPE_DEVICE_QUEUE_CREATE_INFO,
-        .queueFamilyIndex = ctx->queue_family,
-        .queueCount = 1,
-        .pQueuePriorities = &priority,
-    };
-    VkPhysicalDeviceVulkan12Features addresses = {.sType = VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_VULKAN_1_2_FEATURES, .bufferDeviceAddress = VK_TRUE};
-    VkPhysicalDeviceFeatures integers = {.shaderInt64 = VK_TRUE};
-    VkDeviceCreateInfo info = {
-        .sType = VK_STRUCTURE_TYPE_DEVICE_CREATE_INFO,
-        .pNext = ctx->limits.addresses ? &addresses : NULL,
-        .pEnabledFeatures = ctx->limits.addresses ? &integers : NULL,
-        .queueCreateInfoCount = 1,
-        .pQueueCreateInfos = &queue,
-        .enabledExtensionCount = n_extensions,
-        .ppEnabledExtensionNames = extensions,
-    };
-    VkResult result = vkCreateDevice(ctx->physical, &info, NULL, &ctx->device);
-    if (result != VK_SUCCESS)
-        return uvk_fail(err, UVK_NO_DEVICE, "%s: the device cannot be opened (VkResult %d)", ctx->info.name, (int)result);
-    volkLoadDeviceTable(&ctx->vk, ctx->device);
-    ctx->vk.vkGetDeviceQueue(ctx->device, ctx->queue_family, 0, &ctx->queue);
-    vkGetPhysicalDeviceMemoryProperties(ctx->physical, &ctx->memory_types);
-    return UVK_OK;
-}
-
 static uvk_status open_context(uvk_context *ctx, const uvk_context_params *params, uvk_error *err)
 {
     uvk_status status;
     if ((status = uvk_instance_create(&ctx->instance, err)) || (status = pick_physical_device(ctx, params->device, err)) ||
-        (status = uvk_limits_read(ctx->physical, &ctx->limits, err)) || (status = create_device(ctx, err)))
+        (status = uvk_limits_read(ctx->physical, params->precision, &ctx->limits, err)) || (status = uvk_device_open(ctx, err)))
         return status;
     uvk_device_key(ctx->physical, ctx->cache_key);
     ctx->verdicts_path = uvk_verdicts_path(ctx->physical, params->cache_dir);
@@ -212,6 +176,12 @@ uint64_t uvk_context_peak(const uvk_context *ctx)
 const uvk_limits *uvk_context_limits(const uvk_context *ctx)
 {
     return &ctx->limits;
+}
+
+const char *uvk_context_products(const uvk_context *ctx)
+{
+    static const char *const names[] = {[UVK_FLOAT_PRODUCTS] = "f32", [UVK_HALF_PRODUCTS] = "half", [UVK_COOPERATIVE_PRODUCTS] = "cooperative"};
+    return names[ctx->limits.products];
 }
 
 bool uvk_context_is_cpu(const uvk_context *ctx)

@@ -98,7 +98,13 @@ char *uvk_cache_path(const char *cache_dir, const char *kind, const uint8_t key[
 void uvk_cache_write(const char *path, const void *head, size_t head_size, const void *data, size_t size);
 
 /* limits.c */
-uvk_status uvk_limits_read(VkPhysicalDevice device, uvk_limits *out, uvk_error *err);
+uvk_status uvk_limits_read(VkPhysicalDevice device, uvk_precision precision, uvk_limits *out, uvk_error *err);
+
+/* half.c: fills in half, matrix and varying_lanes. */
+void uvk_half_read(VkPhysicalDevice device, uvk_limits *limits);
+
+/* device.c: opens ctx->physical as ctx->limits have it. */
+uvk_status uvk_device_open(uvk_context *ctx, uvk_error *err);
 
 typedef enum uvk_memory_use { UVK_FOR_DEVICE, UVK_FOR_STAGING, UVK_WRITTEN_BY_HOST } uvk_memory_use;
 

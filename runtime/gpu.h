@@ -12,7 +12,10 @@
 
 /* ---- Limits --------------------------------------------------------------------------------------------------------- */
 
-/* What the device allows, lowered by $ULTRAVK_LIMITS ("range=16M,allocation=64M,groups=64,kernels=tiled"), so that tests can
+/* What the products of the backward pass multiply. They add float32. */
+typedef enum uvk_products { UVK_FLOAT_PRODUCTS, UVK_HALF_PRODUCTS, UVK_COOPERATIVE_PRODUCTS } uvk_products;
+
+/* What the device allows, lowered by $ULTRAVK_LIMITS ("range=16M,allocation=64M,groups=64,kernels=tiled,products=half"), so that tests can
  * play another device than they have. */
 typedef struct uvk_limits {
     uint64_t range;      /* bytes that one binding sees */
@@ -23,12 +26,17 @@ typedef struct uvk_limits {
     bool wide;           /* and the *_wide ones, for lavapipe of today, instead of those */
     bool addresses;      /* buffers have addresses, as the *_wide kernels need */
     uint32_t lanes;      /* threads that the device runs in step: its subgroup */
+    bool varying_lanes;  /* it may take fewer or more where a kernel does not ask for that number */
+    bool half;           /* shaders compute in half precision, and may */
+    uint32_t matrix[3];  /* M, N, K of a product of matrices of that precision that a subgroup makes, with sums in float32, and may; 0: none */
+    uvk_products products;
 } uvk_limits;
 
 /* ---- Tiers ----------------------------------------------------------------------------------------------------------- */
 
-/* Kernels that compute the same in ways of their own; the best first, the last runs everywhere. */
-typedef enum uvk_tier { UVK_WIDE, UVK_DIRECT, UVK_TILED, UVK_TIERS } uvk_tier;
+/* Kernels that compute the same in ways of their own; of float32 the best first, the last runs everywhere. Then those for products in half
+ * precision, the best first; a device may take none of them. */
+typedef enum uvk_tier { UVK_WIDE, UVK_DIRECT, UVK_TILED, UVK_COOPERATIVE, UVK_HALF, UVK_TIERS } uvk_tier;
 
 /* What the self-check (models/self_check.h) found. */
 typedef struct uvk_verdict {
@@ -39,7 +47,7 @@ typedef struct uvk_verdict {
 /* Whether the device takes that tier; and from now on does. */
 bool uvk_tier_applies(const uvk_context *ctx, uvk_tier tier);
 void uvk_tier_use(uvk_context *ctx, uvk_tier tier);
-/* Warns that it is not taken. */
+/* Warns that it is not taken, and of products goes back to those of float32. */
 void uvk_tier_drop(uvk_context *ctx, uvk_tier tier, const char *what);
 /* Found by this context or an earlier one, of the same device, driver and kernels. */
 uvk_verdict uvk_verdict_of(const uvk_context *ctx, uvk_tier tier);
@@ -62,6 +70,7 @@ typedef struct uvk_tensor {
     uint64_t part_rows;
     uint32_t n_parts;
     uvk_span *parts; /* owned by the pool */
+    float largest;   /* of the weights of a model: the largest magnitude. 0: not known, and no half-precision product takes them */
 } uvk_tensor;
 
 /* The same words as rows x cols, which must not exceed what the tensor holds; the tensor must not be cut. */

@@ -3,6 +3,7 @@
 #ifndef UVK_RUNTIME_KERNELS_H
 #define UVK_RUNTIME_KERNELS_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -10,6 +11,8 @@ typedef enum uvk_kernel {
     UVK_MATMUL,
     UVK_MATMUL_DIRECT,
     UVK_MATMUL_WIDE,
+    UVK_MATMUL_HALF,
+    UVK_MATMUL_COOPERATIVE,
     UVK_MATVEC,
     UVK_MATVEC_DIRECT,
     UVK_NORM_FORWARD,
@@ -39,11 +42,12 @@ typedef enum uvk_kernel {
 
 typedef struct uvk_kernel_info {
     const char *name;
-    const uint32_t *code;
+    const uint32_t *code; /* one word of 0: the compiler of this build knows too little for it */
     size_t size;         /* bytes of code */
     uint32_t bindings;
     uint32_t constants;  /* specialization constants */
     uint32_t addresses;  /* bindings, from the first on, whose addresses the kernel is told as well */
+    bool whole_subgroups; /* its workgroups are made of subgroups of uvk_limits.lanes threads */
     uint32_t weight;     /* how much longer an operation takes than one of a matrix product, roughly: sizes the submissions */
 } uvk_kernel_info;
 

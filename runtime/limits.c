@@ -30,6 +30,18 @@ static bool item_is(const char *item, size_t length, const char *text)
     return length == strlen(text) && !memcmp(item, text, length);
 }
 
+/* One kind of half-precision products is left, or none. */
+static bool lower_products(uvk_limits *limits, const char *item, size_t length)
+{
+    bool half = item_is(item, length, "products=half"), cooperative = item_is(item, length, "products=cooperative");
+    if (!half && !cooperative && !item_is(item, length, "products=f32"))
+        return false;
+    if (!cooperative)
+        memset(limits->matrix, 0, sizeof limits->matrix);
+    limits->half = limits->half && half;
+    return true;
+}
+
 static bool lower_limit(uvk_limits *limits, const char *item, size_t length)
 {
     bool wide = item_is(item, length, "kernels=wide");
@@ -68,7 +80,13 @@ static bool has_addresses(VkPhysicalDevice device)
     return v12.bufferDeviceAddress && features.features.shaderInt64;
 }
 
-uvk_status uvk_limits_read(VkPhysicalDevice device, uvk_limits *out, uvk_error *err)
+/* On a CPU half precision is no faster, and taken only where $ULTRAVK_LIMITS names it. */
+static bool wants_half(uvk_precision precision, VkPhysicalDeviceType type, const char *lowered)
+{
+    return precision == UVK_PRECISION_AUTO && (type != VK_PHYSICAL_DEVICE_TYPE_CPU || (lowered && strstr(lowered, "products=")));
+}
+
+uvk_status uvk_limits_read(VkPhysicalDevice device, uvk_precision precision, uvk_limits *out, uvk_error *err)
 {
     VkPhysicalDeviceDriverProperties driver = {.sType = VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_DRIVER_PROPERTIES};
     VkPhysicalDeviceSubgroupProperties subgroup = {.sType = VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_SUBGROUP_PROPERTIES, .pNext = &driver};
@@ -89,10 +107,13 @@ uvk_status uvk_limits_read(VkPhysicalDevice device, uvk_limits *out, uvk_error *
         .lanes = subgroup.subgroupSize,
     };
     const char *lowered = getenv("ULTRAVK_LIMITS");
+    if (wants_half(precision, properties.properties.deviceType, lowered))
+        uvk_half_read(device, &limits);
     for (const char *item = lowered; item && *item;) {
         size_t length = strcspn(item, ",");
-        if (!lower_limit(&limits, item, length))
-            return uvk_fail(err, UVK_USAGE, "ULTRAVK_LIMITS=%s: expected range=N,allocation=N,groups=N,kernels=tiled|direct|wide (N with an optional K, M or G)", lowered);
+        if (!lower_limit(&limits, item, length) && !lower_products(&limits, item, length))
+            return uvk_fail(err, UVK_USAGE, "ULTRAVK_LIMITS=%s: expected range=N,allocation=N,groups=N,kernels=tiled|direct|wide,products=f32|half|cooperative (N with an optional K, M or G)",
+                            lowered);
         item += length + (item[length] == ',');
     }
     *out = limits;

@@ -9,15 +9,26 @@
 
 enum { LARGEST_FILE = 4096 };
 
-static const char *const names[UVK_TIERS] = {[UVK_WIDE] = "wide", [UVK_DIRECT] = "direct", [UVK_TILED] = "tiled"};
+static const char *const names[UVK_TIERS] = {[UVK_WIDE] = "wide", [UVK_DIRECT] = "direct", [UVK_TILED] = "tiled", [UVK_COOPERATIVE] = "cooperative", [UVK_HALF] = "half"};
 
 bool uvk_tier_applies(const uvk_context *ctx, uvk_tier tier)
 {
-    return tier == UVK_TILED || (tier == UVK_WIDE ? ctx->limits.wide : ctx->limits.direct);
+    const uvk_limits *l = &ctx->limits;
+    switch (tier) {
+    case UVK_WIDE: return l->wide;
+    case UVK_DIRECT: return l->direct;
+    case UVK_COOPERATIVE: return l->matrix[0] > 0;
+    case UVK_HALF: return l->half;
+    default: return true;
+    }
 }
 
 void uvk_tier_use(uvk_context *ctx, uvk_tier tier)
 {
+    if (tier > UVK_TILED) {
+        ctx->limits.products = tier == UVK_HALF ? UVK_HALF_PRODUCTS : UVK_COOPERATIVE_PRODUCTS;
+        return;
+    }
     ctx->limits.direct = tier != UVK_TILED;
     ctx->limits.wide = tier == UVK_WIDE;
 }
@@ -82,7 +93,8 @@ void uvk_verdict_keep(uvk_context *ctx, uvk_tier tier, const uvk_verdict *verdic
 
 void uvk_tier_drop(uvk_context *ctx, uvk_tier tier, const char *what)
 {
-    uvk_log(ctx, UVK_LOG_WARNING, "%s (%s): wrong results in the self-check of the %s kernels: %s; others are used", ctx->info.name, ctx->info.driver, names[tier], what);
+    ctx->limits.products = UVK_FLOAT_PRODUCTS;
+    uvk_log(ctx, UVK_LOG_WARNING, "%s (%s): the self-check of the %s kernels failed: %s; others are used", ctx->info.name, ctx->info.driver, names[tier], what);
 }
 
 void uvk_verdicts_describe(VkPhysicalDevice device, char *out, size_t size)

@@ -71,7 +71,7 @@ class SelfCheck(ProgramTest):
                 dropped += 1
                 self.assertIn(len(lines), range(1, others + 1), r.stderr)
                 for line in lines:
-                    self.assertRegex(line, "^ultravk: warning: .*wrong results in the self-check of the (wide|direct) kernels: .* off by .*; others are used$")
+                    self.assertRegex(line, "^ultravk: warning: .*the self-check of the (wide|direct) kernels failed: .* off by .*; others are used$")
                 self.assertRegex(self.verdicts(), "^(wide|direct) failed .*, (direct|tiled) passed$")
                 size = max(map(abs, rows))
                 for found, expected in zip(read_npy(self.path("rows.npy"))[1], rows):
@@ -86,6 +86,42 @@ class SelfCheck(ProgramTest):
                 self.assertFalse(os.path.exists(self.path("rows.npy")))
                 self.assertNotIn("passed", self.verdicts())
         self.assertEqual((dropped, refused), (5, 2) if others else (0, KERNELS))
+
+    def explain_in_half(self, *items):
+        """Into r.db and rows.npy, with half-precision products where they pass."""
+        os.makedirs(self.path("cache"), exist_ok=True)
+        environment = {**self.mock(*items, "report=report.json"), "ULTRAVK_LIMITS": "products=half"}
+        return self.run_program("explain", "--model", "model", "photo.png", "--tokens", "1-3", "--precision", "auto", "--out", "rows.npy", "--db", "r.db", "--json", "--quiet",
+                                env=environment)
+
+    def test_wrong_products(self):
+        self.explain()
+        exact = read_npy(self.path("rows.npy"))[1]
+        size, others = max(map(abs, exact)), self.verdicts()
+        r = self.explain_in_half()
+        self.assertEqual((r.returncode, r.stderr), (0, ""))
+        self.assertEqual(self.verdicts(), others + ", half passed")
+        self.assertEqual(json.loads(r.stdout)["precision"], "auto")
+        rows = read_npy(self.path("rows.npy"))[1]
+        self.assertNotEqual(rows, exact)
+        for found, expected in zip(rows, exact):
+            self.assertAlmostEqual(found, expected, delta=1e-3 * size)
+        self.forget()
+        self.explain() # so that the next kernel to be loaded is the one for products
+        r = self.explain_in_half("wrong=1")
+        self.assertEqual(r.returncode, 0)
+        self.assertRegex(r.stderr, "^ultravk: warning: .*the self-check of the half kernels failed: matrix product off by .*; others are used\n$")
+        self.assertRegex(self.verdicts(), others + ", half failed matrix product off by")
+        self.assertEqual(json.loads(r.stdout)["precision"], "f32")
+        self.assertEqual(read_npy(self.path("rows.npy"))[1], exact)
+        self.assertEqual(self.rows("r.db", "SELECT precision, json_extract(params, '$.precision') FROM run ORDER BY id"), [("auto", "auto"), ("f32", "f32")])
+
+    def test_a_cpu_stays_with_float32(self):
+        self.explain()
+        exact = read_npy(self.path("rows.npy"))[1]
+        r = self.run_program("explain", "--model", "model", "photo.png", "--tokens", "1-3", "--precision", "auto", "--out", "rows.npy", "--json", "--quiet")
+        self.assertEqual((r.returncode, r.stderr, json.loads(r.stdout)["precision"]), (0, "", "f32"))
+        self.assertEqual(read_npy(self.path("rows.npy"))[1], exact)
 
 
 if __name__ == "__main__":

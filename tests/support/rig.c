@@ -70,7 +70,7 @@ static void close_device(rig *r)
 uvk_status rig_device(rig *r, uint64_t memory, uvk_error *err)
 {
     close_device(r);
-    const uvk_context_params params = {.memory = memory};
+    const uvk_context_params params = {.memory = memory, .precision = r->precision};
     uvk_status status = uvk_context_create(&params, &r->context, err);
     return status ? status : uvk_session_create(r->context, r->model, &r->session, err);
 }

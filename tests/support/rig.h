@@ -12,6 +12,7 @@ typedef struct rig {
     uvk_input *input;
     uvk_context *context;
     uvk_session *session;
+    uvk_precision precision; /* of a device that is opened anew */
 } rig;
 
 /* Writes the model, loads it and its input, and runs forward on a device that such rigs share. */
