@@ -100,7 +100,7 @@ void uvk_cache_write(const char *path, const void *head, size_t head_size, const
 /* limits.c */
 uvk_status uvk_limits_read(VkPhysicalDevice device, uvk_precision precision, uvk_limits *out, uvk_error *err);
 
-/* half.c: fills in half, matrix and varying_lanes. */
+/* half.c: fills in half and matrix. */
 void uvk_half_read(VkPhysicalDevice device, uvk_limits *limits);
 
 /* device.c: opens ctx->physical as ctx->limits have it. */

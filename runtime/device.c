@@ -23,20 +23,18 @@ static void ask_for(request *r, const uvk_context *ctx)
     r->basic.shaderInt64 = l->addresses;
     r->v12 = (VkPhysicalDeviceVulkan12Features){.sType = VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_VULKAN_1_2_FEATURES,
                                                 .bufferDeviceAddress = l->addresses, .shaderFloat16 = l->half || matrices, .vulkanMemoryModel = matrices};
-    if (matrices && l->varying_lanes) {
+    if (matrices) {
         r->lanes = (VkPhysicalDeviceSubgroupSizeControlFeatures){.sType = VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_SUBGROUP_SIZE_CONTROL_FEATURES, .pNext = r->v12.pNext,
                                                                  .subgroupSizeControl = VK_TRUE, .computeFullSubgroups = VK_TRUE};
         r->v12.pNext = &r->lanes;
         r->extensions[r->n_extensions++] = VK_EXT_SUBGROUP_SIZE_CONTROL_EXTENSION_NAME;
-    }
 #ifdef VK_KHR_cooperative_matrix
-    if (matrices) {
         r->matrices = (VkPhysicalDeviceCooperativeMatrixFeaturesKHR){.sType = VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_COOPERATIVE_MATRIX_FEATURES_KHR, .pNext = r->v12.pNext,
                                                                      .cooperativeMatrix = VK_TRUE};
         r->v12.pNext = &r->matrices;
         r->extensions[r->n_extensions++] = VK_KHR_COOPERATIVE_MATRIX_EXTENSION_NAME;
-    }
 #endif
+    }
 }
 
 uvk_status uvk_device_open(uvk_context *ctx, uvk_error *err)

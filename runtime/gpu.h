@@ -26,7 +26,6 @@ typedef struct uvk_limits {
     bool wide;           /* and the *_wide ones, for lavapipe of today, instead of those */
     bool addresses;      /* buffers have addresses, as the *_wide kernels need */
     uint32_t lanes;      /* threads that the device runs in step: its subgroup */
-    bool varying_lanes;  /* it may take fewer or more where a kernel does not ask for that number */
     bool half;           /* shaders compute in half precision, and may */
     uint32_t matrix[3];  /* M, N, K of a product of matrices of that precision that a subgroup makes, with sums in float32, and may; 0: none */
     uvk_products products;

@@ -41,6 +41,7 @@ static found read_features(VkPhysicalDevice device)
 #ifdef VK_KHR_cooperative_matrix
     f.matrices = cooperative.cooperativeMatrix;
 #endif
+    f.v12.pNext = NULL; /* what it names goes with this call */
     return f;
 }
 
@@ -89,10 +90,8 @@ static bool crashes(const uvk_limits *limits)
 void uvk_half_read(VkPhysicalDevice device, uvk_limits *limits)
 {
     found f = read_features(device);
-    bool can_ask = f.lanes.subgroupSizeControl && f.lanes.computeFullSubgroups && f.sizes.requiredSubgroupSizeStages & VK_SHADER_STAGE_COMPUTE_BIT;
-    bool fixed = f.sizes.minSubgroupSize != 0 && f.sizes.minSubgroupSize == f.sizes.maxSubgroupSize;
+    bool whole_subgroups = f.lanes.subgroupSizeControl && f.lanes.computeFullSubgroups && f.sizes.requiredSubgroupSizeStages & VK_SHADER_STAGE_COMPUTE_BIT;
     limits->half = f.v12.shaderFloat16 && compiled(UVK_MATMUL_HALF);
-    limits->varying_lanes = !fixed && can_ask;
-    if (limits->half && f.v12.vulkanMemoryModel && f.matrices && (fixed || can_ask) && compiled(UVK_MATMUL_COOPERATIVE) && !crashes(limits))
+    if (limits->half && f.v12.vulkanMemoryModel && f.matrices && whole_subgroups && compiled(UVK_MATMUL_COOPERATIVE) && !crashes(limits))
         choose_matrix(device, limits->matrix);
 }

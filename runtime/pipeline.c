@@ -73,7 +73,7 @@ static VkResult create_pipeline(uvk_context *ctx, uvk_pipeline *p)
     for (uint32_t i = 0; i < n; i++)
         entries[i] = (VkSpecializationMapEntry){.constantID = i, .offset = 4 * i, .size = 4};
     VkSpecializationInfo constants = {.mapEntryCount = n, .pMapEntries = entries, .dataSize = 4 * n, .pData = p->constants};
-    bool whole = uvk_kernel_list[p->kernel].whole_subgroups && ctx->limits.varying_lanes;
+    bool whole = uvk_kernel_list[p->kernel].whole_subgroups;
     VkPipelineShaderStageRequiredSubgroupSizeCreateInfo lanes = {.sType = VK_STRUCTURE_TYPE_PIPELINE_SHADER_STAGE_REQUIRED_SUBGROUP_SIZE_CREATE_INFO, .requiredSubgroupSize = ctx->limits.lanes};
     VkComputePipelineCreateInfo info = {
         .sType = VK_STRUCTURE_TYPE_COMPUTE_PIPELINE_CREATE_INFO,
