@@ -3,7 +3,8 @@
  *   bench_kernels [PART]      PART: a name, or the beginning of one, of what is to run; everything otherwise
  *
  * Seconds are of the process (user and system), over all of its threads, so that another load on the machine counts little:
- * gflops is what a core does, and "cores" times that what the machine would. On a GPU they are the device's own. */
+ * gflops is what a core does, and "cores" times that what the machine would. On a GPU they are the device's own. "share" is of the peak, which is
+ * measured first: multiply-adds of float32 in registers and nothing else. */
 #include "ops.h"
 
 #include <stdio.h>
@@ -17,6 +18,7 @@ enum { MAX_TENSORS = 16 };
 static uvk_context *ctx;
 static uvk_pool *pool;
 static const char *wanted = "";
+static double peak; /* GFLOP/s */
 
 static void check(uvk_status status, const uvk_error *err)
 {
@@ -89,8 +91,8 @@ static void close_room(void)
 
 typedef uvk_status run_once(const void *what, uvk_error *err);
 
-/* Once for the pipelines, then for about half a second; the fastest of three such rounds. */
-static void measure(const char *name, const char *shape, run_once *run, const void *what)
+/* Once for the pipelines, then for about half a second; the fastest of three such rounds. Returns GFLOP/s. */
+static double measure(const char *name, const char *shape, run_once *run, const void *what)
 {
     uvk_error err;
     check(run(what, &err), &err);
@@ -111,14 +113,38 @@ static void measure(const char *name, const char *shape, run_once *run, const vo
             best = seconds / repeats;
         round++;
     }
-    printf("{\"kernel\":\"%s\",\"shape\":\"%s\",\"gflop\":%.4f,\"seconds\":%.6f,\"gflops\":%.2f,\"cores\":%ld}\n", name, shape, flop * 1e-9, best, flop / best * 1e-9,
-           uvk_context_is_cpu(ctx) ? sysconf(_SC_NPROCESSORS_ONLN) : 1);
+    double gflops = flop / best * 1e-9;
+    printf("{\"kernel\":\"%s\",\"shape\":\"%s\",\"gflop\":%.4f,\"seconds\":%.6f,\"gflops\":%.2f,\"share\":%.3f,\"cores\":%ld}\n", name, shape, flop * 1e-9, best, gflops,
+           peak > 0 ? gflops / peak : 1, uvk_context_is_cpu(ctx) ? sysconf(_SC_NPROCESSORS_ONLN) : 1);
     fflush(stdout);
+    return gflops;
 }
 
 static bool asked(const char *name)
 {
     return !strncmp(name, wanted, strlen(wanted));
+}
+
+/* ---- The peak ------------------------------------------------------------------------------------------------------------------ */
+
+static uvk_status run_peak(const void *what, uvk_error *err)
+{
+    enum { CHAINS = 8, UNROLL = 32, THREADS = 64, STEPS = 128, GROUPS = 4096 }; /* of shaders/peak.comp */
+    const uvk_tensor *y = what;
+    struct { uint32_t steps; float factor, term; } push = {STEPS, 0.75f, 0.125f};
+    uvk_dispatch d = {.kernel = UVK_PEAK, .bindings = {y->parts[0]}, .push = &push, .push_size = sizeof push, .groups = GROUPS,
+                      .flop = 2.0 * CHAINS * UNROLL * THREADS * STEPS * GROUPS};
+    return uvk_dispatch_record(ctx, &d, err);
+}
+
+static void measure_peak(void)
+{
+    room r = {.count = 0};
+    open_room();
+    const uvk_tensor *y = add(&r, 1, 64);
+    fill(&r);
+    peak = measure("peak", "float32", run_peak, y);
+    close_room();
 }
 
 /* ---- Matrix products --------------------------------------------------------------------------------------------------------- */
@@ -139,24 +165,33 @@ static uvk_status run_backward(const void *what, uvk_error *err)
     return uvk_linear_backward(ctx, p->y, p->y->rows, p->w, p->x, err);
 }
 
+static const struct { const char *name; uvk_tier tier; } half[] = {{"product_backward_half", UVK_HALF}, {"product_backward_cooperative", UVK_COOPERATIVE}};
+
 static void measure_product(uint64_t rows, uint64_t in, uint64_t out, const char *where)
 {
     char shape[96];
     room r = {.count = 0};
     snprintf(shape, sizeof shape, "%s: %llu rows, %llu to %llu", where, (unsigned long long)rows, (unsigned long long)in, (unsigned long long)out);
     open_room();
-    product p = {.x = add(&r, rows, in), .w = add(&r, out, in), .y = add(&r, rows, out)};
+    uvk_tensor *w = add(&r, out, in);
+    product p = {.x = add(&r, rows, in), .w = w, .y = add(&r, rows, out)};
     fill(&r);
     if (asked("product_forward"))
         measure("product_forward", shape, run_forward, &p);
     if (asked("product_backward"))
         measure("product_backward", shape, run_backward, &p);
+    w->largest = 0.5f; /* which half precision has to know */
+    for (int i = 0; i < 2; i++)
+        if (asked(half[i].name) && uvk_tier_applies(ctx, half[i].tier)) {
+            uvk_tier_use(ctx, half[i].tier);
+            measure(half[i].name, shape, run_backward, &p);
+        }
     close_room();
 }
 
 static void measure_products(void)
 {
-    if (!asked("product_forward") && !asked("product_backward"))
+    if (strncmp(wanted, "product", strlen(wanted) < 7 ? strlen(wanted) : 7) != 0)
         return;
     measure_product(50, 768, 3072, "ViT-B/32 forward, up");
     measure_product(2000, 768, 3072, "ViT-B/32, up");
@@ -243,9 +278,10 @@ int main(int argc, char **argv)
 {
     uvk_error err;
     wanted = argc > 1 ? argv[1] : "";
-    check(uvk_context_create(NULL, &ctx, &err), &err);
+    check(uvk_context_create(&(uvk_context_params){.precision = UVK_PRECISION_AUTO}, &ctx, &err), &err);
     const uvk_device_info *device = uvk_context_device(ctx);
     fprintf(stderr, "%s, %s\n", device->name, device->driver);
+    measure_peak();
     measure_products();
     measure_attention();
     uvk_context_free(ctx);

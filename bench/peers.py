@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """What the same explanations take in PyTorch: a Vision Transformer of the shape asked for, random weights, rows of all or some targets.
 
-  peers.py METHOD LAYERS WIDTH HEADS MLP TOKENS TARGETS cpu|cuda
+  peers.py METHOD LAYERS WIDTH HEADS MLP TOKENS TARGETS cpu|cuda float32|float16|bfloat16
 
 METHOD: loop        the authors': for each token a forward pass, then a gradient call per block (give few targets; they are scaled by the caller)
         vmapped     one forward pass, gradients of all targets by vmap (is_grads_batched)
@@ -20,6 +20,7 @@ LAYERS, WIDTH, HEADS, MLP, TOKENS, TARGETS = map(int, sys.argv[2:8])
 DEVICE = sys.argv[8]
 torch.set_num_threads(os.cpu_count())
 torch.set_default_device(DEVICE)
+torch.set_default_dtype(getattr(torch, sys.argv[9]))
 torch.manual_seed(1)
 
 

@@ -8,18 +8,24 @@ import resource
 import subprocess
 import sys
 
-SHAPES = {  # layers, width, heads, MLP, patch, image
+SHAPES = {  # layers, width, heads, MLP, patch, image; of decoders (llama) the tokens instead of an image
     "b32": (12, 768, 12, 3072, 32, 224),
     "b16": (12, 768, 12, 3072, 16, 224),
     "l14": (24, 1024, 16, 4096, 14, 224),
     "l14@336": (24, 1024, 16, 4096, 14, 336),
     "s8": (12, 384, 6, 1536, 8, 224),
+    "decoder-0.1b": (12, 768, 12, 3072, 0, 512),
+    "decoder-1b": (16, 2048, 32, 8192, 0, 512),
 }
+
+
+def is_decoder(name):
+    return SHAPES[name][4] == 0
 
 
 def tokens_of(name):
     patch, image = SHAPES[name][4:]
-    return (image // patch) ** 2 + 1
+    return image if is_decoder(name) else (image // patch) ** 2 + 1
 
 
 def child(command, **environment):
@@ -37,8 +43,11 @@ def make_model(build, name):
     folder = f"{build}/bench-models/{name}"
     if not os.path.exists(f"{folder}/model.safetensors"):
         os.makedirs(folder, exist_ok=True)
-        child([f"{build}/tests/make_model", folder, "--layers", str(layers), "--width", str(width), "--heads", str(heads), "--mlp", str(mlp), "--patch", str(patch),
-               "--image", str(image)])
+        of_family = {"--patch": patch, "--image": image}
+        if is_decoder(name):
+            of_family = {"--family": "llama", "--dtype": "BF16", "--head-dim": 64, "--tokens": image, "--context": image, "--vocabulary": 1000}
+        numbers = {"--layers": layers, "--width": width, "--heads": heads, "--mlp": mlp, **of_family}
+        child([f"{build}/tests/make_model", folder, *(str(word) for pair in numbers.items() for word in pair)])
     return folder
 
 
@@ -52,9 +61,11 @@ def same_inputs(folder, count):
 
 
 def explain(build, folder, targets, *flags, inputs=1):
-    """([what it says of each input], CPU seconds of the run)"""
+    """([what it says of each input], CPU seconds of the run). Of a decoder the last targets are explained, which see most."""
+    name = os.path.basename(folder)
+    first = tokens_of(name) - targets if is_decoder(name) else 0
     command = [f"{build}/ultravk", "explain", "--quiet", "--json", "--model", folder, *same_inputs(folder, inputs), "--tokens",
-               f"0-{targets - 1}" if targets > 1 else "0", *map(str, flags)]
+               f"{first}-{first + targets - 1}" if targets > 1 else str(first), *map(str, flags)]
     out, seconds = child(command)
     return [json.loads(line) for line in out.splitlines()], seconds
 

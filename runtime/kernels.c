@@ -87,6 +87,9 @@ static const uint32_t rollout_step[] =
 static const uint32_t row_times_map[] =
 #include "row_times_map.inc"
     ;
+static const uint32_t peak[] =
+#include "peak.inc"
+    ;
 
 const uvk_kernel_info uvk_kernel_list[UVK_KERNEL_COUNT] = {
     [UVK_MATMUL] = {"matmul", matmul, sizeof matmul, 4, 1, 0, false, 1},
@@ -118,4 +121,5 @@ const uvk_kernel_info uvk_kernel_list[UVK_KERNEL_COUNT] = {
     [UVK_ATTENTION_MEAN] = {"attention_mean", attention_mean, sizeof attention_mean, 4, 1, 0, false, 8},
     [UVK_ROLLOUT_STEP] = {"rollout_step", rollout_step, sizeof rollout_step, 5, 0, 0, false, 8},
     [UVK_ROW_TIMES_MAP] = {"row_times_map", row_times_map, sizeof row_times_map, 6, 0, 0, false, 8},
+    [UVK_PEAK] = {"peak", peak, sizeof peak, 1, 0, 0, false, 1},
 };

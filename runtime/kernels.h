@@ -37,6 +37,7 @@ typedef enum uvk_kernel {
     UVK_ATTENTION_MEAN,
     UVK_ROLLOUT_STEP,
     UVK_ROW_TIMES_MAP,
+    UVK_PEAK,
     UVK_KERNEL_COUNT
 } uvk_kernel;
 
