@@ -112,7 +112,7 @@ static uvk_status run(const options *o, uvk_model *model, uvk_error *err)
     if (status == UVK_OK)
         note_ignored(uvk_model_get_info(model));
     if (status == UVK_OK)
-        status = open_device(o->device, o->memory, UVK_PRECISION_F32, &context, err);
+        status = open_device(o->device, o->memory, 1, UVK_PRECISION_F32, &context, err);
     if (status == UVK_OK)
         status = uvk_session_create(context, model, &session, err);
     if (status == UVK_OK)

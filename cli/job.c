@@ -121,9 +121,9 @@ void note_ignored(const uvk_model_info *model)
         note("%s: text is generated greedily; of its generation_config.json ignored: %s", model->name, model->ignored);
 }
 
-uvk_status open_device(const char *device, uint64_t memory, uvk_precision precision, uvk_context **out, uvk_error *err)
+uvk_status open_device(const char *device, uint64_t memory, uint32_t sharers, uvk_precision precision, uvk_context **out, uvk_error *err)
 {
-    uvk_context_params params = {.device = device, .memory = memory, .precision = precision, .log = print_log, .interrupted = is_interrupted};
+    uvk_context_params params = {.device = device, .memory = memory, .sharers = sharers, .precision = precision, .log = print_log, .interrupted = is_interrupted};
     return uvk_context_create(&params, out, err);
 }
 
@@ -151,9 +151,19 @@ static void note_products(job *j)
     j->products = products;
 }
 
-static uvk_status open_with(job *j, uint64_t memory, uvk_error *err)
+/* How many jobs share the device of that name, in a --device that has commas. */
+static uint32_t count_sharers(const char *list, const char *name)
 {
-    uvk_status status = open_device(j->device_name, memory, (uvk_precision)j->o->precision, &j->context, err);
+    uint32_t n = 0;
+    size_t length = strlen(name);
+    for (const char *part = list; part; part = strchr(part, ',') ? strchr(part, ',') + 1 : NULL)
+        n += strcspn(part, ",") == length && !memcmp(part, name, length);
+    return n;
+}
+
+static uvk_status open_with(job *j, uint64_t memory, uint32_t sharers, uvk_error *err)
+{
+    uvk_status status = open_device(j->device_name, memory, sharers, (uvk_precision)j->o->precision, &j->context, err);
     if (status != UVK_OK)
         return status;
     j->device = *uvk_context_device(j->context);
@@ -170,7 +180,7 @@ static uvk_status open_with(job *j, uint64_t memory, uvk_error *err)
 uvk_status job_open_device(job *j, uvk_error *err)
 {
     j->device_name = j->o->device;
-    return open_with(j, j->o->memory, err);
+    return open_with(j, j->o->memory, 1, err);
 }
 
 static int count_parts(const char *list)
@@ -188,11 +198,11 @@ uvk_status job_open_devices(job *j, uvk_error *err)
     char *rest = j->device_list = text_copy(j->o->device);
     j->helpers = text_alloc((size_t)count_parts(j->o->device), sizeof *j->helpers);
     j->device_name = strsep(&rest, ",");
-    uvk_status status = open_with(j, j->o->memory, err);
+    uvk_status status = open_with(j, j->o->memory, count_sharers(j->o->device, j->device_name), err);
     while (rest && status == UVK_OK) {
         job *helper = &j->helpers[j->n_helpers++];
         *helper = (job){.o = j->o, .model = j->model, .owner = j, .device_name = strsep(&rest, ",")};
-        status = open_with(helper, j->o->memory, err);
+        status = open_with(helper, j->o->memory, count_sharers(j->o->device, helper->device_name), err);
     }
     return status;
 }
@@ -228,10 +238,10 @@ uvk_status job_need_device(job *j, uvk_error *err)
     uint64_t whole = j->memory;
     if (j->session)
         return UVK_OK;
-    uvk_status status = open_with(j, whole / 2, err);
+    uvk_status status = open_with(j, whole / 2, 1, err);
     if (status == UVK_FAILED && !err->device) {
         job_drop_device(j);
-        status = open_with(j, whole, err);
+        status = open_with(j, whole, 1, err);
     }
     if (status != UVK_OK) {
         job_drop_device(j);

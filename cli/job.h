@@ -75,6 +75,6 @@ uvk_status job_close(job *j, uvk_status status);
 void note_ignored(const uvk_model_info *model);
 
 /* A device for verbs that need no job: --device, a budget, notes and Ctrl-C. */
-uvk_status open_device(const char *device, uint64_t memory, uvk_precision precision, uvk_context **out, uvk_error *err);
+uvk_status open_device(const char *device, uint64_t memory, uint32_t sharers, uvk_precision precision, uvk_context **out, uvk_error *err);
 
 #endif

@@ -244,7 +244,7 @@ const flag flags[] = {
     {"inputs", FLAG_INTEGER, REPORT, 0, FIELD(inputs), "N", NULL, "24", "images, and as many texts, to show at most", 1, 100000},
     {"dir", FLAG_TEXT, DEMO, 0, FIELD(dir), "DIR", NULL, "ultravk-demo", "folder for the results; made where there is none", 0, 0},
     {"device", FLAG_TEXT, EXPLAIN | SEGMENT | SUMMARIES, 0, FIELD(device), "N|NAME[,...]", NULL, "$ULTRAVK_DEVICE, else the best one",
-     "device: its number, or a part of its name; several share out the inputs", 0, 0},
+     "device: its number, or a part of its name; several share out the inputs, and one named twice takes two at a time", 0, 0},
     {"device", FLAG_TEXT, (INFO | ROWS | GENERATE | DEMO) & ~(EXPLAIN | SEGMENT | SUMMARIES), 0, FIELD(device), "N|NAME", NULL, "$ULTRAVK_DEVICE, else the best one",
      "device: its number, or a part of its name", 0, 0},
     {"memory", FLAG_BYTES, INFO | ROWS | GENERATE | DEMO, 0, FIELD(memory), "BYTES[K|M|G]", NULL, "most of what is free",

@@ -98,6 +98,7 @@ typedef struct uvk_context_params {
     const char *device;    /* index or a part of the name (case ignored); NULL: $ULTRAVK_DEVICE, else the best one. A CPU
                               device is taken only when there is no other or when it is asked for */
     uint64_t memory;       /* device bytes this context may allocate; 0: most of what the driver says is free */
+    uint32_t sharers;      /* contexts that are to share the device: each takes that part of memory; 0: 1 */
     const char *cache_dir; /* where compiled pipelines are kept; NULL: $XDG_CACHE_HOME/ultravk or ~/.cache/ultravk;
                               "": nowhere. A damaged or foreign file there is ignored and replaced */
     void (*log)(void *user, uvk_log_level level, const char *line); /* NULL: silent */

@@ -108,7 +108,7 @@ static uvk_status open_context(uvk_context *ctx, const uvk_context_params *param
     uvk_device_key(ctx->physical, ctx->cache_key);
     ctx->verdicts_path = uvk_verdicts_path(ctx->physical, params->cache_dir);
     ctx->timestamp_period = timestamp_period(ctx->physical);
-    ctx->budget = params->memory ? params->memory : ctx->info.available / 10 * 9;
+    ctx->budget = (params->memory ? params->memory : ctx->info.available / 10 * 9) / (params->sharers ? params->sharers : 1);
     if (ctx->info.kind == UVK_DEVICE_CPU)
         uvk_log(ctx, UVK_LOG_INFO, "device: %s runs on the CPU and is slow; no GPU was found or asked for", ctx->info.name);
     if ((status = uvk_stream_create(ctx, err)) || (status = uvk_staging_create(ctx, err)))

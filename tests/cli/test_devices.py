@@ -49,6 +49,19 @@ class SharedOut(DevicesTest):
         device, status = self.rows("r.db", "SELECT device, status FROM run")[0]
         self.assertEqual((device, status), (" + ".join(self.names[int(i)] for i in self.list.split(",")), "done"))
 
+    def test_one_device_twice_shares_its_memory(self):
+        self.images()
+
+        def budgets(device, *flags):
+            lines = self.run_program("explain", "--model", "model", "photos", "--tokens", "1", "--layer", "2", "--device", device, *flags).stderr.splitlines()
+            return {line.split(" = ")[1].split(" of ")[1] for line in lines if "plan:" in line}
+
+        self.assertEqual(budgets("0", "--memory", "40M"), {"40 MiB"})
+        self.assertEqual(budgets("0,0", "--memory", "80M"), {"40 MiB"})
+        in_gib = lambda words: float(words.split()[0]) / {"MiB": 1024, "GiB": 1}[words.split()[1]]
+        whole, shared = (in_gib(max(budgets(device))) for device in ("0", "0,0,0,0"))
+        self.assertLess(abs(4 * shared / whole - 1), 0.3) # what is free changes by the moment
+
     def test_segments_files_and_lines(self):
         self.images()
         arguments = ["--model", "model", "photos", "--quiet", "--json"]
