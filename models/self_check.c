@@ -274,34 +274,79 @@ static const check half_checks[] = {{"matrix product", check_half_product, 2e-3}
 
 static uvk_status check_kernels(uvk_context *ctx, const check *checks, uvk_verdict *out, uvk_error *err)
 {
-    *out = (uvk_verdict){.known = true, .passed = true};
-    for (size_t i = 0; checks[i].what && out->passed; i++) {
+    *out = (uvk_verdict){.outcome = UVK_PASSED};
+    for (size_t i = 0; checks[i].what && out->outcome == UVK_PASSED; i++) {
         operands o = {.ctx = ctx};
         double error = 0;
         uvk_status status = checks[i].run(&o, &error, err);
         close_operands(&o);
         if (status)
             return status;
-        out->passed = error <= checks[i].tolerance;
-        if (!out->passed)
-            snprintf(out->what, sizeof out->what, "%s off by %.2g of the largest value", checks[i].what, error);
+        if (error <= checks[i].tolerance)
+            continue;
+        out->outcome = UVK_WRONG;
+        snprintf(out->what, sizeof out->what, "%s off by %.2g of the largest value", checks[i].what, error);
     }
     return UVK_OK;
 }
 
-static bool has_room(const uvk_context *ctx)
+/* ---- Whether half precision is worth it ------------------------------------------------------------------------------------------- */
+
+enum { TIMED_ROWS = 1024, TIMED_WIDTH = 512, TIMED_RUNS = 4, TIMED_BYTES = 4 * (2 * TIMED_ROWS + TIMED_WIDTH) * TIMED_WIDTH };
+static const double worth_it = 1.05; /* times as fast as float32 */
+
+/* Seconds of the device, after a first run that compiles. */
+static uvk_status time_product(operands *o, float largest, double *seconds, uvk_error *err)
 {
-    uint64_t left = uvk_context_budget(ctx) > uvk_context_used(ctx) ? uvk_context_budget(ctx) - uvk_context_used(ctx) : 0;
-    return left >= NEEDED_BYTES && uvk_context_limits(ctx)->range >= NEEDED_RANGE && uvk_context_limits(ctx)->allocation >= NEEDED_RANGE;
+    enum { W, DY, DX };
+    o->t[W].largest = largest;
+    for (int i = 0; i <= TIMED_RUNS; i++) {
+        double before = uvk_device_seconds(o->ctx);
+        uvk_status status = uvk_linear_backward(o->ctx, &o->t[DY], TIMED_ROWS, &o->t[W], &o->t[DX], err);
+        if (status == UVK_OK)
+            status = uvk_flush(o->ctx, err);
+        if (status)
+            return status;
+        double taken = uvk_device_seconds(o->ctx) - before;
+        *seconds = i <= 1 ? taken : fmin(*seconds, taken);
+    }
+    return UVK_OK;
 }
 
-/* The verdict on the tier in use; not known where there is no room to find it. */
-static uvk_status judge(uvk_context *ctx, uvk_tier tier, const check *checks, uvk_verdict *out, uvk_error *err)
+static uvk_status compare_speed(uvk_context *ctx, uvk_verdict *out, uvk_error *err)
 {
+    static const extent extents[] = {{TIMED_WIDTH, TIMED_WIDTH}, {TIMED_ROWS, TIMED_WIDTH}, {TIMED_ROWS, TIMED_WIDTH}};
+    operands o;
+    double exact = 0, half = 0;
+    uvk_status status = open_operands(&o, ctx, extents, 3, err);
+    if (status == UVK_OK)
+        status = time_product(&o, 0, &exact, err);
+    if (status == UVK_OK)
+        status = time_product(&o, 1, &half, err);
+    close_operands(&o);
+    if (status)
+        return status;
+    out->outcome = exact >= worth_it * half ? UVK_PASSED : UVK_SLOW;
+    snprintf(out->what, sizeof out->what, "(%.2g times as fast as float32)", half > 0 ? exact / half : 1);
+    return UVK_OK;
+}
+
+static bool has_room(const uvk_context *ctx, uint64_t bytes, uint64_t range)
+{
+    uint64_t left = uvk_context_budget(ctx) > uvk_context_used(ctx) ? uvk_context_budget(ctx) - uvk_context_used(ctx) : 0;
+    return left >= bytes && uvk_context_limits(ctx)->range >= range && uvk_context_limits(ctx)->allocation >= range;
+}
+
+/* The verdict on the tier in use; unchecked where there is no room to find it. */
+static uvk_status judge(uvk_context *ctx, uvk_tier tier, uvk_verdict *out, uvk_error *err)
+{
+    bool half = tier > UVK_TILED;
     *out = uvk_verdict_of(ctx, tier);
-    if (out->known || !has_room(ctx))
+    if (out->outcome != UVK_UNCHECKED || !(half ? has_room(ctx, 2 * TIMED_BYTES, TIMED_BYTES) : has_room(ctx, NEEDED_BYTES, NEEDED_RANGE)))
         return UVK_OK;
-    uvk_status status = check_kernels(ctx, checks, out, err);
+    uvk_status status = check_kernels(ctx, half ? half_checks : float_checks, out, err);
+    if (status == UVK_OK && half && out->outcome == UVK_PASSED)
+        status = compare_speed(ctx, out, err);
     if (status == UVK_OK)
         uvk_verdict_keep(ctx, tier, out);
     return status;
@@ -314,8 +359,8 @@ static uvk_status choose_kernels(uvk_context *ctx, uvk_error *err)
         if (!uvk_tier_applies(ctx, tier))
             continue;
         uvk_tier_use(ctx, tier);
-        uvk_status status = judge(ctx, tier, float_checks, &verdict, err);
-        if (status || !verdict.known || verdict.passed)
+        uvk_status status = judge(ctx, tier, &verdict, err);
+        if (status || verdict.outcome != UVK_WRONG)
             return status;
         if (tier < UVK_TILED)
             uvk_tier_drop(ctx, tier, verdict.what);
@@ -324,19 +369,23 @@ static uvk_status choose_kernels(uvk_context *ctx, uvk_error *err)
                     uvk_context_device(ctx)->driver, verdict.what);
 }
 
-/* What has not passed, or cannot be checked, is not trusted: float32 does as well. */
+/* What has not passed, or cannot be checked, is not taken: float32 does as well. */
 static uvk_status choose_products(uvk_context *ctx, uvk_error *err)
 {
     uvk_verdict verdict;
     for (uvk_tier tier = UVK_COOPERATIVE; tier < UVK_TIERS; tier++) {
-        if (!uvk_tier_applies(ctx, tier) || (!uvk_verdict_of(ctx, tier).known && !has_room(ctx)))
+        if (!uvk_tier_applies(ctx, tier))
             continue;
         uvk_tier_use(ctx, tier);
-        uvk_status status = judge(ctx, tier, half_checks, &verdict, err);
+        uvk_status status = judge(ctx, tier, &verdict, err);
         bool refused = status == UVK_FAILED; /* by the driver's compiler, as it may an extension of its own */
-        if (!refused && (status || verdict.passed))
+        if (status && !refused)
             return status;
-        uvk_tier_drop(ctx, tier, refused ? err->message : verdict.what);
+        if (!refused && (verdict.outcome == UVK_PASSED || (verdict.outcome == UVK_SLOW && uvk_context_limits(ctx)->forced)))
+            return UVK_OK;
+        uvk_products_of_float(ctx);
+        if (refused || verdict.outcome == UVK_WRONG)
+            uvk_tier_drop(ctx, tier, refused ? err->message : verdict.what);
     }
     return UVK_OK;
 }

@@ -28,6 +28,7 @@ typedef struct uvk_limits {
     uint32_t lanes;      /* threads that the device runs in step: its subgroup */
     bool half;           /* shaders compute in half precision, and may */
     uint32_t matrix[3];  /* M, N, K of a product of matrices of that precision that a subgroup makes, with sums in float32, and may; 0: none */
+    bool forced;         /* half precision is taken where it is slow as well */
     uvk_products products;
 } uvk_limits;
 
@@ -38,15 +39,18 @@ typedef struct uvk_limits {
 typedef enum uvk_tier { UVK_WIDE, UVK_DIRECT, UVK_TILED, UVK_COOPERATIVE, UVK_HALF, UVK_TIERS } uvk_tier;
 
 /* What the self-check (models/self_check.h) found. */
+typedef enum uvk_outcome { UVK_UNCHECKED, UVK_PASSED, UVK_SLOW, UVK_WRONG } uvk_outcome; /* slow: right, and no gain */
 typedef struct uvk_verdict {
-    bool known, passed;
-    char what[96]; /* was wrong */
+    uvk_outcome outcome;
+    char what[96]; /* was wrong; or how fast it is. May be empty where it passed */
 } uvk_verdict;
 
 /* Whether the device takes that tier; and from now on does. */
 bool uvk_tier_applies(const uvk_context *ctx, uvk_tier tier);
 void uvk_tier_use(uvk_context *ctx, uvk_tier tier);
-/* Warns that it is not taken, and of products goes back to those of float32. */
+/* Products are of float32 again. */
+void uvk_products_of_float(uvk_context *ctx);
+/* Warns that a tier is wrong and not taken. */
 void uvk_tier_drop(uvk_context *ctx, uvk_tier tier, const char *what);
 /* Found by this context or an earlier one, of the same device, driver and kernels. */
 uvk_verdict uvk_verdict_of(const uvk_context *ctx, uvk_tier tier);

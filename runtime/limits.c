@@ -39,6 +39,7 @@ static bool lower_products(uvk_limits *limits, const char *item, size_t length)
     if (!cooperative)
         memset(limits->matrix, 0, sizeof limits->matrix);
     limits->half = limits->half && half;
+    limits->forced = true;
     return true;
 }
 

@@ -1,5 +1,5 @@
 /* Which kernels a device takes, and what the self-check found of them. The verdicts are kept beside the pipelines, a line a tier:
- * "direct passed", or "direct failed" and what was wrong. */
+ * "direct passed", "direct failed" and what was wrong, "half slow" and how slow it is. */
 #include "context.h"
 
 #include <nettle/sha2.h>
@@ -57,17 +57,30 @@ static void read_verdicts(const char *path, char text[LARGEST_FILE])
         fclose(file);
 }
 
+static const char *const outcomes[] = {[UVK_UNCHECKED] = "", [UVK_PASSED] = "passed", [UVK_SLOW] = "slow", [UVK_WRONG] = "failed"};
+
+/* What stands behind that word and a space, or "" at the end; NULL: another word. */
+static const char *after(const char *line, const char *word)
+{
+    size_t length = strlen(word);
+    if (strncmp(line, word, length) != 0 || (line[length] && line[length] != ' '))
+        return NULL;
+    return line[length] ? line + length + 1 : "";
+}
+
 /* One line of it, which may be damaged. */
 static bool read_line(const char *line, const char *name, uvk_verdict *out)
 {
-    size_t length = strlen(name);
-    if (strncmp(line, name, length) != 0 || line[length] != ' ')
-        return false;
-    line += length + 1;
-    *out = (uvk_verdict){.known = true, .passed = strcmp(line, "passed") == 0};
-    if (!out->passed && strncmp(line, "failed ", 7) == 0)
-        snprintf(out->what, sizeof out->what, "%s", line + 7);
-    return out->passed || *out->what;
+    const char *rest = after(line, name);
+    *out = (uvk_verdict){0};
+    for (uvk_outcome o = UVK_PASSED; rest && o <= UVK_WRONG; o++) {
+        const char *what = after(rest, outcomes[o]);
+        if (!what || (o != UVK_PASSED && !*what))
+            continue;
+        out->outcome = o;
+        snprintf(out->what, sizeof out->what, "%s", what);
+    }
+    return out->outcome != UVK_UNCHECKED;
 }
 
 uvk_verdict uvk_verdict_of(const uvk_context *ctx, uvk_tier tier)
@@ -87,13 +100,17 @@ void uvk_verdict_keep(uvk_context *ctx, uvk_tier tier, const uvk_verdict *verdic
     if (!ctx->verdicts_path)
         return;
     read_verdicts(ctx->verdicts_path, text);
-    int n = snprintf(line, sizeof line, "%s %s%s\n", names[tier], verdict->passed ? "passed" : "failed ", verdict->what);
+    int n = snprintf(line, sizeof line, "%s %s%s%s\n", names[tier], outcomes[verdict->outcome], *verdict->what ? " " : "", verdict->what);
     uvk_cache_write(ctx->verdicts_path, text, strlen(text), line, (size_t)n);
+}
+
+void uvk_products_of_float(uvk_context *ctx)
+{
+    ctx->limits.products = UVK_FLOAT_PRODUCTS;
 }
 
 void uvk_tier_drop(uvk_context *ctx, uvk_tier tier, const char *what)
 {
-    ctx->limits.products = UVK_FLOAT_PRODUCTS;
     uvk_log(ctx, UVK_LOG_WARNING, "%s (%s): the self-check of the %s kernels failed: %s; others are used", ctx->info.name, ctx->info.driver, names[tier], what);
 }
 
