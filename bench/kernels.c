@@ -55,6 +55,15 @@ static uvk_tensor *add(room *r, uint64_t rows, uint64_t cols)
     return tensor;
 }
 
+/* As models hold them. */
+static uvk_tensor *add_weights(room *r, uint64_t rows, uint64_t cols)
+{
+    uvk_error err;
+    uvk_tensor *tensor = &r->tensors[r->count++];
+    check(uvk_pool_add_weights(pool, tensor, rows, cols, &err), &err);
+    return tensor;
+}
+
 static void open_room(void)
 {
     uvk_error err;
@@ -173,7 +182,7 @@ static void measure_product(uint64_t rows, uint64_t in, uint64_t out, const char
     room r = {.count = 0};
     snprintf(shape, sizeof shape, "%s: %llu rows, %llu to %llu", where, (unsigned long long)rows, (unsigned long long)in, (unsigned long long)out);
     open_room();
-    uvk_tensor *w = add(&r, out, in);
+    uvk_tensor *w = add_weights(&r, out, in);
     product p = {.x = add(&r, rows, in), .w = w, .y = add(&r, rows, out)};
     fill(&r);
     if (asked("product_forward"))
@@ -198,6 +207,7 @@ static void measure_products(void)
     measure_product(2000, 3072, 768, "ViT-B/32, down");
     measure_product(2000, 768, 2304, "ViT-B/32, qkv");
     measure_product(1570, 384, 1536, "ViT-S/8, up");
+    measure_product(1570, 1536, 384, "ViT-S/8, down");
     measure_product(1570, 384, 384, "ViT-S/8, out");
     measure_product(1731, 1024, 4096, "ViT-L/14, up");
     measure_product(2048, 2048, 8192, "1B decoder, up");

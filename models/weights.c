@@ -97,7 +97,7 @@ uvk_status uvk_weights_declare_block(const uvk_model *m, int block, uvk_pool *po
         uint64_t rows, cols;
         stack_size(m, block - 1, stacks[i].slots, stacks[i].n, &rows, &cols);
         if (rows)
-            status = uvk_pool_add(pool, stack_tensor(out, &stacks[i]), rows, cols, false, err);
+            status = uvk_pool_add_weights(pool, stack_tensor(out, &stacks[i]), rows, cols, err);
     }
     return status;
 }

@@ -70,16 +70,17 @@ typedef struct uvk_span {
  * between rows into parts of part_rows (the last may be shorter). */
 typedef struct uvk_tensor {
     uint64_t rows, cols;
+    uint64_t stride; /* words from a row to the next: cols, or more of weights */
     uint64_t part_rows;
     uint32_t n_parts;
     uvk_span *parts; /* owned by the pool */
     float largest;   /* of the weights of a model: the largest magnitude. 0: not known, and no half-precision product takes them */
 } uvk_tensor;
 
-/* The same words as rows x cols, which must not exceed what the tensor holds; the tensor must not be cut. */
+/* The same words as rows x cols, which must not exceed what the tensor holds; the tensor must not be cut, nor its rows lie apart. */
 static inline uvk_tensor uvk_tensor_view_as(const uvk_tensor *tensor, uint64_t rows, uint64_t cols)
 {
-    return (uvk_tensor){.rows = rows, .cols = cols, .part_rows = rows, .n_parts = 1, .parts = tensor->parts};
+    return (uvk_tensor){.rows = rows, .cols = cols, .stride = cols, .part_rows = rows, .n_parts = 1, .parts = tensor->parts};
 }
 
 /* Tensors that live and die together. Declare with uvk_pool_add, look at uvk_pool_bytes, then commit. */
@@ -92,6 +93,9 @@ void uvk_pool_written_by_host(uvk_pool *pool);
 /* Declares a tensor; *tensor is filled by commit and must stay in place until then. whole: it may not be cut (an operation
  * needs all of it in one binding). UVK_FAILED when one row, or all of a whole one, exceeds the device's limits. */
 uvk_status uvk_pool_add(uvk_pool *pool, uvk_tensor *tensor, uint64_t rows, uint64_t cols, bool whole, uvk_error *err);
+/* The same for a matrix of weights, of which only matrix products read. The kernels that want it find rows of a multiple of 2 KiB a line of the
+ * cache farther apart: otherwise what they read down a column would all have the same few places in the cache. */
+uvk_status uvk_pool_add_weights(uvk_pool *pool, uvk_tensor *tensor, uint64_t rows, uint64_t cols, uvk_error *err);
 /* Bytes that commit will take. */
 uint64_t uvk_pool_bytes(const uvk_pool *pool);
 /* Allocates. UVK_FAILED, with both numbers, when the context's budget or the device does not have it. */

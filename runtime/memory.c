@@ -227,22 +227,34 @@ static uint64_t largest_part(const uvk_context *ctx)
     return limit / ctx->limits.alignment * ctx->limits.alignment;
 }
 
-uvk_status uvk_pool_add(uvk_pool *pool, uvk_tensor *tensor, uint64_t rows, uint64_t cols, bool whole, uvk_error *err)
+static uvk_status add(uvk_pool *pool, uvk_tensor *tensor, uint64_t rows, uint64_t cols, uint64_t gap, bool whole, uvk_error *err)
 {
     uint64_t limit = largest_part(pool->ctx), row_bytes, bytes;
-    if (rows == 0 || cols == 0 || !uvk_mul(cols, 4, &row_bytes) || !uvk_mul(rows, row_bytes, &bytes))
+    if (rows == 0 || cols == 0 || cols > UINT64_MAX - gap || !uvk_mul(cols + gap, 4, &row_bytes) || !uvk_mul(rows, row_bytes, &bytes))
         return uvk_fail(err, UVK_FAILED, "%s: a matrix of %llu x %llu cannot be held", pool->what, (unsigned long long)rows, (unsigned long long)cols);
     if (row_bytes > limit || (whole && bytes > limit))
         return uvk_fail(err, UVK_FAILED, "%s: %llu bytes are needed in one piece, %s allows %llu", pool->what, (unsigned long long)(whole ? bytes : row_bytes),
                         pool->ctx->info.name, (unsigned long long)limit);
     uint64_t part_rows = limit / row_bytes < rows ? limit / row_bytes : rows;
-    *tensor = (uvk_tensor){.rows = rows, .cols = cols, .part_rows = part_rows, .n_parts = (uint32_t)((rows + part_rows - 1) / part_rows)};
+    *tensor = (uvk_tensor){.rows = rows, .cols = cols, .stride = cols + gap, .part_rows = part_rows, .n_parts = (uint32_t)((rows + part_rows - 1) / part_rows)};
     for (uint32_t p = 0; p < tensor->n_parts; p++) {
         uint64_t first = p * part_rows, n = rows - first < part_rows ? rows - first : part_rows;
         if (!place_part(pool, tensor, p, n * row_bytes))
             return uvk_fail_memory(err, sizeof(placed_part), pool->what);
     }
     return UVK_OK;
+}
+
+uvk_status uvk_pool_add(uvk_pool *pool, uvk_tensor *tensor, uint64_t rows, uint64_t cols, bool whole, uvk_error *err)
+{
+    return add(pool, tensor, rows, cols, 0, whole, err);
+}
+
+uvk_status uvk_pool_add_weights(uvk_pool *pool, uvk_tensor *tensor, uint64_t rows, uint64_t cols, uvk_error *err)
+{
+    enum { LINE = 16, APART = 512 }; /* words */
+    bool alike = rows > 1 && cols % APART == 0;
+    return add(pool, tensor, rows, cols, alike && pool->ctx->limits.wide ? LINE : 0, false, err);
 }
 
 uint64_t uvk_pool_bytes(const uvk_pool *pool)

@@ -45,42 +45,90 @@ static uvk_status record_copy(uvk_context *ctx, VkBuffer from, VkBuffer to, VkBu
     return UVK_OK;
 }
 
-static uvk_status upload_piece(uvk_context *ctx, uvk_span to, VkDeviceSize offset, VkDeviceSize size, const char *from, uvk_error *err)
+/* Rows of a part: `row` bytes each on the host, where they lie without gaps, `pitch` bytes apart on the device. */
+typedef struct strip {
+    VkDeviceSize offset, row, pitch;
+    uint64_t rows;
+} strip;
+
+static void copy_rows(char *to, size_t to_pitch, const char *from, size_t from_pitch, const strip *s)
+{
+    for (uint64_t r = 0; r < s->rows; r++)
+        memcpy(to + r * to_pitch, from + r * from_pitch, s->row);
+}
+
+static VkDeviceSize span_of(const strip *s)
+{
+    return (s->rows - 1) * s->pitch + s->row;
+}
+
+static uvk_status upload_piece(uvk_context *ctx, uvk_span to, const strip *s, const char *from, uvk_error *err)
 {
     uvk_status status;
-    if (to.mapped) {
-        memcpy(to.mapped + offset, from, size); /* the next submission makes it visible */
+    copy_rows(to.mapped ? to.mapped + s->offset : ctx->staging.mapped, s->pitch, from, s->row, s);
+    if (to.mapped) /* the next submission makes it visible */
         return UVK_OK;
-    }
-    memcpy(ctx->staging.mapped, from, size);
     if ((status = synchronize_host(ctx, true, err)) ||
-        (status = record_copy(ctx, ctx->staging.buffer, to.buffer, (VkBufferCopy){.dstOffset = to.offset + offset, .size = size}, err)))
+        (status = record_copy(ctx, ctx->staging.buffer, to.buffer, (VkBufferCopy){.dstOffset = to.offset + s->offset, .size = span_of(s)}, err)))
         return status;
     return uvk_flush(ctx, err);
 }
 
-static uvk_status download_piece(uvk_context *ctx, uvk_span from, VkDeviceSize offset, VkDeviceSize size, char *to, uvk_error *err)
+static uvk_status download_piece(uvk_context *ctx, uvk_span from, const strip *s, char *to, uvk_error *err)
 {
     uvk_status status;
-    if ((status = record_copy(ctx, from.buffer, ctx->staging.buffer, (VkBufferCopy){.srcOffset = from.offset + offset, .size = size}, err)) ||
+    if ((status = record_copy(ctx, from.buffer, ctx->staging.buffer, (VkBufferCopy){.srcOffset = from.offset + s->offset, .size = span_of(s)}, err)) ||
         (status = uvk_flush(ctx, err)) || (status = synchronize_host(ctx, false, err)))
         return status;
-    memcpy(to, ctx->staging.mapped, size);
+    copy_rows(to, s->row, ctx->staging.mapped, s->pitch, s);
     return UVK_OK;
 }
 
-/* Walks rows of a tensor in pieces that lie in one part and fit the staging buffer; exactly one of from and to is given. */
+/* A piece that fits the staging buffer; exactly one of from and to is given. */
+static uvk_status transfer_piece(uvk_context *ctx, uvk_span at, const strip *s, const char *from, char *to, uvk_error *err)
+{
+    return from ? upload_piece(ctx, at, s, from, err) : download_piece(ctx, at, s, to, err);
+}
+
+/* Bytes without gaps. */
+static uvk_status transfer_bytes(uvk_context *ctx, uvk_span at, VkDeviceSize offset, VkDeviceSize size, const char *from, char *to, uvk_error *err)
+{
+    uvk_status status = UVK_OK;
+    for (VkDeviceSize done = 0, n; done < size && status == UVK_OK; done += n) {
+        n = size - done < ctx->staging.size ? size - done : ctx->staging.size;
+        strip piece = {offset + done, n, n, 1};
+        status = transfer_piece(ctx, at, &piece, from ? from + done : NULL, to ? to + done : NULL, err);
+    }
+    return status;
+}
+
+/* As many rows at a time as fit, or, of rows that do not, one. */
+static uvk_status transfer_strip(uvk_context *ctx, uvk_span at, const strip *s, const char *from, char *to, uvk_error *err)
+{
+    uint64_t step = ctx->staging.size / s->pitch;
+    uvk_status status = UVK_OK;
+    if (s->row == s->pitch)
+        return transfer_bytes(ctx, at, s->offset, s->rows * s->row, from, to, err);
+    for (uint64_t r = 0; r < s->rows && status == UVK_OK; r += step ? step : 1) {
+        strip piece = {s->offset + r * s->pitch, s->row, s->pitch, s->rows - r < step ? s->rows - r : step};
+        const char *source = from ? from + r * s->row : NULL;
+        char *sink = to ? to + r * s->row : NULL;
+        status = step ? transfer_piece(ctx, at, &piece, source, sink, err) : transfer_bytes(ctx, at, piece.offset, s->row, source, sink, err);
+    }
+    return status;
+}
+
 static uvk_status transfer(uvk_context *ctx, const uvk_tensor *tensor, uint64_t first_row, uint64_t rows, const char *from, char *to, uvk_error *err)
 {
-    uint64_t row_bytes = tensor->cols * 4, done = 0, total = rows * row_bytes, start = first_row * row_bytes, part_bytes = tensor->part_rows * row_bytes;
-    while (done < total) {
-        uint64_t at = start + done, part = at / part_bytes, offset = at % part_bytes;
-        uint64_t size = part_bytes - offset < total - done ? part_bytes - offset : total - done;
-        size = size < ctx->staging.size ? size : ctx->staging.size;
-        uvk_status status = from ? upload_piece(ctx, tensor->parts[part], offset, size, from + done, err) : download_piece(ctx, tensor->parts[part], offset, size, to + done, err);
+    uint64_t row = tensor->cols * 4, pitch = tensor->stride * 4;
+    for (uint64_t done = 0; done < rows;) {
+        uint64_t at = first_row + done, part = at / tensor->part_rows, in_part = at % tensor->part_rows;
+        uint64_t n = tensor->part_rows - in_part < rows - done ? tensor->part_rows - in_part : rows - done;
+        strip s = {in_part * pitch, row, pitch, n};
+        uvk_status status = transfer_strip(ctx, tensor->parts[part], &s, from ? from + done * row : NULL, to ? to + done * row : NULL, err);
         if (status)
             return status;
-        done += size;
+        done += n;
     }
     return UVK_OK;
 }

@@ -9,6 +9,7 @@
 #include "wide.glsl"
 layout(local_size_x_id = 0) in;
 layout(constant_id = 1) const bool W_IS_NK = true;
+layout(constant_id = 2) const uint TILE = 64;
 
 #define PUSH \
     Word x_at, w_at, y_at, bias_at; \
@@ -17,7 +18,7 @@ layout(constant_id = 1) const bool W_IS_NK = true;
     uint use_bias, bias_offset, accumulate;
 #include "grid.glsl"
 
-const uint TILE = 64, UNROLL = 16, BAND = 6;
+const uint UNROLL = 16, BAND = W_IS_NK ? 6 : 2;
 const uint LINE = 16, STEPS = 8; // words of a line of the cache; rows of them
 
 void main()

@@ -69,7 +69,7 @@ static void open_product(product *p, uvk_context *ctx, size_t M, size_t N, size_
                    .host_y = random_floats(M * N), .host_dx = random_floats(M * K)};
     expect(uvk_pool_create(ctx, "a product", &p->pool, &err), &err);
     expect(uvk_pool_add(p->pool, &p->x, M, K, true, &err), &err);
-    expect(uvk_pool_add(p->pool, &p->w, N, K, false, &err), &err);
+    expect(uvk_pool_add_weights(p->pool, &p->w, N, K, &err), &err);
     expect(uvk_pool_add(p->pool, &p->bias, 1, N, true, &err), &err);
     expect(uvk_pool_add(p->pool, &p->y, M, N, true, &err), &err);
     expect(uvk_pool_add(p->pool, &p->dx, M, K, true, &err), &err);
@@ -170,6 +170,23 @@ static void test_products_wide(void **state)
     if (!wide)
         skip();
     check_shapes("kernels=wide", 1);
+}
+
+/* Rows that lie apart: some of them, all of them, and a part of one go through the staging buffer at a time. */
+static void test_products_of_weights_apart(void **state)
+{
+    (void)state;
+    static const size_t shapes[][3] = {{20, 70, 512}, {20, 1100, 1024}, {2, 3, 16896}};
+    uvk_context *ctx = open_with("groups=64", 1 << 20, "");
+    bool wide = uvk_context_limits(ctx)->wide;
+    uvk_context_free(ctx);
+    if (!wide)
+        skip();
+    for (size_t i = 0; i < 3; i++) {
+        ctx = open_with("range=64M", shapes[i][1] > 1000 ? 8 << 20 : 1 << 20, "");
+        check_product(ctx, shapes[i][0], shapes[i][1], shapes[i][2], 1);
+        uvk_context_free(ctx);
+    }
 }
 
 /* A matrix beyond what a binding sees or an allocation holds is cut, and the products do not notice. */
@@ -391,7 +408,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_products_tiled),
         cmocka_unit_test(test_products_direct),
-        cmocka_unit_test(test_products_wide),
+        cmocka_unit_test(test_products_wide), cmocka_unit_test(test_products_of_weights_apart),
         cmocka_unit_test(test_products_of_cut_matrices),
         cmocka_unit_test(test_products_in_tiny_grids),
         cmocka_unit_test(test_wrong_limits_are_refused),
