@@ -235,13 +235,20 @@ static uvk_status save(const refinement *f, const float *weights, uvk_error *err
     return status;
 }
 
+static const char *plural(long n)
+{
+    return n == 1 ? "" : "s";
+}
+
 static uvk_status show(const refinement *f, const uvk_refine_report *report, uvk_error *err)
 {
     const options *o = f->j->o;
+    if (report->terms == 0)
+        warn("%s: no two segments in any image, so that there was nothing to learn: it is the sum", o->out);
     if (!o->json) {
         printf("%s  layer %d of %s, %s, %s\n", o->out, f->j->layer, f->j->info->name, perturb_names[o->perturb], solver_names[o->solver]);
-        printf("%d images, %ld segments, %ld differences; loss %.6g at the start, %.6g now; objective %.6g; cosine with the start %.4f\n", f->images, f->clusters,
-               report->terms, report->loss_before, report->loss_after, report->objective, report->kept);
+        printf("%d image%s, %ld segment%s, %ld difference%s; loss %.6g at the start, %.6g now; objective %.6g; cosine with the start %.4f\n", f->images, plural(f->images),
+               f->clusters, plural(f->clusters), report->terms, plural(report->terms), report->loss_before, report->loss_after, report->objective, report->kept);
         return flush_results(err);
     }
     cJSON *json = cJSON_CreateObject();
