@@ -141,11 +141,13 @@ const char *job_precision(const job *j)
     return half ? "auto" : "f32";
 }
 
-/* Once, and not for every device that is opened anew. */
+/* What a device does is found out when it is opened first. */
 static void note_products(job *j)
 {
     const char *products = uvk_context_products(j->context);
-    if (j->o->precision && (!j->products || strcmp(products, j->products) != 0))
+    if (j->products)
+        return;
+    if (j->o->precision)
         note("%s: products of the backward pass: %s", j->device.name,
              !strcmp(products, "f32") ? "float32, as everything" : !strcmp(products, "half") ? "half precision, added in float32" : "half precision by cooperative matrices, added in float32");
     j->products = products;
@@ -163,7 +165,8 @@ static uint32_t count_sharers(const char *list, const char *name)
 
 static uvk_status open_with(job *j, uint64_t memory, uint32_t sharers, uvk_error *err)
 {
-    uvk_status status = open_device(j->device_name, memory, sharers, (uvk_precision)j->o->precision, &j->context, err);
+    bool exact = j->products && !has_half(j); /* and stays so when it is opened anew: the run has said it */
+    uvk_status status = open_device(j->device_name, memory, sharers, exact ? UVK_PRECISION_F32 : (uvk_precision)j->o->precision, &j->context, err);
     if (status != UVK_OK)
         return status;
     j->device = *uvk_context_device(j->context);

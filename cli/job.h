@@ -26,7 +26,7 @@ typedef struct job {
     uvk_session *session;
     uvk_device_info device;     /* the last that was opened */
     uint64_t memory;            /* its budget */
-    const char *products;       /* as uvk_context_products has it */
+    const char *products;       /* as uvk_context_products has it, of the device when it was opened first; NULL: not yet */
     int losses;                 /* inputs in a row that lost the device on both tries */
     uvk_db *db;                 /* NULL without --db */
     int64_t model_id, run_id;

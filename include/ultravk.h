@@ -115,7 +115,8 @@ UVK_API uvk_status uvk_context_create(const uvk_context_params *params, uvk_cont
 UVK_API void uvk_context_free(uvk_context *ctx); /* NULL is allowed; frees after its sessions were freed */
 UVK_API const uvk_device_info *uvk_context_device(const uvk_context *ctx);
 /* What the products of the backward pass multiply: "f32"; of UVK_PRECISION_AUTO, once a session was opened on the context, also "half" (half
- * precision in shaders) or "cooperative" (matrices that a subgroup multiplies together). Static. Safe. */
+ * precision in shaders) or "cooperative" (matrices that a subgroup multiplies together). Static. Decided by the first uvk_session_create on the
+ * context, and safe after it. */
 UVK_API const char *uvk_context_products(const uvk_context *ctx);
 /* Bytes of device memory this context may hold, holds now, and held at most since it was opened. Safe. */
 UVK_API uint64_t uvk_context_budget(const uvk_context *ctx);

@@ -52,6 +52,7 @@ static void encode(job *j)
     png_set_write_fn(j->png, j, write_bytes, flush_nothing);
     png_set_IHDR(j->png, j->info, (png_uint_32)j->width, (png_uint_32)j->height, 8, j->channels == 1 ? PNG_COLOR_TYPE_GRAY : PNG_COLOR_TYPE_RGB,
                  PNG_INTERLACE_NONE, PNG_COMPRESSION_TYPE_DEFAULT, PNG_FILTER_TYPE_DEFAULT);
+    png_set_compression_level(j->png, 1); /* a picture for every token: 1 takes a fourth of the time of 6 */
     png_write_info(j->png, j->info);
     for (int y = 0; y < j->height; y++)
         png_write_row(j->png, j->pixels + (size_t)y * (size_t)j->width * (size_t)j->channels);

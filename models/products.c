@@ -126,7 +126,7 @@ static uvk_status matmul_backward(uvk_context *ctx, uvk_span x, uvk_span w, uvk_
 /* Tiles of a workgroup, and of each of its subgroups, of matmul_cooperative.comp; the last is for products that fill a large device with it. */
 typedef struct cooperative_tile { uint32_t m, n, sub_m, sub_n, shared; } cooperative_tile;
 static const cooperative_tile cooperative_tiles[] = {{64, 64, 32, 32, 16 << 10}, {128, 128, 64, 32, 32 << 10}};
-enum { HALF_TILE = 64, GROUPS_TO_FILL = 512 };
+enum { HALF_TILE = 64 };
 
 static uint64_t tiles(const matmul_push *push, uint32_t m, uint32_t n)
 {
@@ -139,7 +139,7 @@ static const cooperative_tile *choose_tile(const uvk_context *ctx, const matmul_
     const uvk_device_info *device = uvk_context_device(ctx);
     uint32_t threads = large->m / large->sub_m * (large->n / large->sub_n) * uvk_context_limits(ctx)->lanes;
     bool fits = device->shared_memory >= large->shared && device->max_invocations >= threads;
-    return fits && tiles(push, large->m, large->n) >= GROUPS_TO_FILL ? large : &cooperative_tiles[0];
+    return fits && tiles(push, large->m, large->n) >= uvk_context_limits(ctx)->fill ? large : &cooperative_tiles[0];
 }
 
 static void choose_cooperative(const uvk_context *ctx, const matmul_push *push, uvk_dispatch *d)
@@ -162,8 +162,9 @@ static float half_scale(float largest)
 
 static uvk_status matmul_half(uvk_context *ctx, uvk_span x, uvk_span w, uvk_span y, const matmul_push *p, float largest, uvk_error *err)
 {
-    struct { uint32_t M, N, K, x_offset, x_stride, w_offset, w_stride, y_offset, y_stride, accumulate; float w_scale; } push = {
-        p->M, p->N, p->K, p->x_offset, p->x_stride, p->w_offset, p->w_stride, p->y_offset, p->y_stride, p->accumulate, half_scale(largest)};
+    float scale = half_scale(largest);
+    struct { uint32_t M, N, K, x_offset, x_stride, w_offset, w_stride, y_offset, y_stride, accumulate; float w_scale, w_unscale; } push = {
+        p->M, p->N, p->K, p->x_offset, p->x_stride, p->w_offset, p->w_stride, p->y_offset, p->y_stride, p->accumulate, scale, 1 / scale};
     uvk_dispatch d = {.kernel = UVK_MATMUL_HALF, .bindings = {x, w, y}, .push = &push, .push_size = sizeof push,
                       .groups = tiles(p, HALF_TILE, HALF_TILE), .flop = 2.0 * p->M * p->N * p->K};
     if (uvk_context_limits(ctx)->products == UVK_COOPERATIVE_PRODUCTS)

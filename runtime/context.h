@@ -5,6 +5,7 @@
 #include "gpu.h"
 
 enum { UVK_FRAMES = 2, UVK_SETS_PER_FRAME = 256 };
+enum { UVK_FILL = 512 }; /* workgroups: a few for each multiprocessor of the largest GPUs */
 
 typedef struct uvk_frame {
     VkCommandBuffer commands;
@@ -66,6 +67,8 @@ struct uvk_context {
     uvk_limits limits;
     uint8_t cache_key[32];       /* uvk_device_key */
     char *verdicts_path;         /* tiers.c; NULL: nowhere */
+    uvk_verdict verdicts[UVK_TIERS]; /* of this context's own self-check */
+    bool settled;                /* limits.products is decided */
     uint64_t budget, used, peak;
     uvk_staging staging;
     uvk_kernels kernels;

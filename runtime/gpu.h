@@ -29,6 +29,7 @@ typedef struct uvk_limits {
     bool half;           /* shaders compute in half precision, and may */
     uint32_t matrix[3];  /* M, N, K of a product of matrices of that precision that a subgroup makes, with sums in float32, and may; 0: none */
     bool forced;         /* half precision is taken where it is slow as well */
+    uint32_t fill;       /* workgroups that fill the device: where there are as many, products may take larger tiles */
     uvk_products products;
 } uvk_limits;
 
@@ -50,6 +51,11 @@ bool uvk_tier_applies(const uvk_context *ctx, uvk_tier tier);
 void uvk_tier_use(uvk_context *ctx, uvk_tier tier);
 /* Products are of float32 again. */
 void uvk_products_of_float(uvk_context *ctx);
+/* Whether what products multiply is decided, as it is once in a context's life; and that it is now. */
+bool uvk_products_settled(const uvk_context *ctx);
+void uvk_products_settle(uvk_context *ctx);
+/* For the self-check of large tiles: so many workgroups fill the device. 0: as many as ever. */
+void uvk_products_fill(uvk_context *ctx, uint32_t groups);
 /* Warns that a tier is wrong and not taken. */
 void uvk_tier_drop(uvk_context *ctx, uvk_tier tier, const char *what);
 /* Found by this context or an earlier one, of the same device, driver and kernels. */
@@ -125,7 +131,7 @@ typedef struct uvk_dispatch {
 
 /* Records work; submits when enough has gathered. Nothing waits except for a free slot. */
 uvk_status uvk_dispatch_record(uvk_context *ctx, const uvk_dispatch *dispatch, uvk_error *err);
-/* Copies rows between tensors that are equally wide and not cut. */
+/* Copies rows between tensors that are equally wide, not cut, and whose rows do not lie apart. */
 uvk_status uvk_copy_record(uvk_context *ctx, const uvk_tensor *from, uint64_t from_row, const uvk_tensor *to, uint64_t to_row, uint64_t rows, uvk_error *err);
 /* Submits what is recorded and waits for all of it. */
 uvk_status uvk_flush(uvk_context *ctx, uvk_error *err);

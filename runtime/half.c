@@ -3,7 +3,8 @@
 
 #include <stdlib.h>
 
-enum { STEP = 32 }; /* of the tiles of matmul_cooperative.comp: its matrices divide that */
+/* The tiles of matmul_cooperative.comp, in models/products.c: what its matrices divide; the largest that its shared memory is reckoned for; subgroups. */
+enum { STEP = 32, LARGEST = 16, SUBGROUPS = 4 };
 
 typedef struct found {
     VkPhysicalDeviceVulkan12Features v12;
@@ -50,7 +51,7 @@ static bool suits(const VkCooperativeMatrixPropertiesKHR *p)
 {
     return p->AType == VK_COMPONENT_TYPE_FLOAT16_KHR && p->BType == VK_COMPONENT_TYPE_FLOAT16_KHR && p->CType == VK_COMPONENT_TYPE_FLOAT32_KHR &&
            p->ResultType == VK_COMPONENT_TYPE_FLOAT32_KHR && p->scope == VK_SCOPE_SUBGROUP_KHR && !p->saturatingAccumulation && p->MSize && p->NSize && p->KSize &&
-           STEP % p->MSize == 0 && STEP % p->NSize == 0 && STEP % p->KSize == 0;
+           p->MSize <= LARGEST && p->NSize <= LARGEST && STEP % p->MSize == 0 && STEP % p->NSize == 0 && STEP % p->KSize == 0;
 }
 
 /* The largest matrices that suit. */
@@ -81,6 +82,13 @@ static void choose_matrix(VkPhysicalDevice device, uint32_t matrix[3])
 }
 #endif
 
+static bool fits(VkPhysicalDevice device, uint32_t lanes)
+{
+    VkPhysicalDeviceProperties p;
+    vkGetPhysicalDeviceProperties(device, &p);
+    return p.limits.maxComputeWorkGroupInvocations >= SUBGROUPS * lanes && p.limits.maxComputeWorkGroupSize[0] >= SUBGROUPS * lanes;
+}
+
 /* lavapipe (Mesa 26.2) crashes over such matrices where its vectors have 512 bits. */
 static bool crashes(const uvk_limits *limits)
 {
@@ -92,6 +100,6 @@ void uvk_half_read(VkPhysicalDevice device, uvk_limits *limits)
     found f = read_features(device);
     bool whole_subgroups = f.lanes.subgroupSizeControl && f.lanes.computeFullSubgroups && f.sizes.requiredSubgroupSizeStages & VK_SHADER_STAGE_COMPUTE_BIT;
     limits->half = f.v12.shaderFloat16 && compiled(UVK_MATMUL_HALF);
-    if (limits->half && f.v12.vulkanMemoryModel && f.matrices && whole_subgroups && compiled(UVK_MATMUL_COOPERATIVE) && !crashes(limits))
+    if (limits->half && f.v12.vulkanMemoryModel && f.matrices && whole_subgroups && compiled(UVK_MATMUL_COOPERATIVE) && fits(device, limits->lanes) && !crashes(limits))
         choose_matrix(device, limits->matrix);
 }

@@ -106,6 +106,7 @@ uvk_status uvk_limits_read(VkPhysicalDevice device, uvk_precision precision, uvk
         .wide = of_today,
         .addresses = of_today,
         .lanes = subgroup.subgroupSize,
+        .fill = UVK_FILL,
     };
     const char *lowered = getenv("ULTRAVK_LIMITS");
     if (wants_half(precision, properties.properties.deviceType, lowered))

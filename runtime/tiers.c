@@ -86,7 +86,9 @@ static bool read_line(const char *line, const char *name, uvk_verdict *out)
 uvk_verdict uvk_verdict_of(const uvk_context *ctx, uvk_tier tier)
 {
     char text[LARGEST_FILE], *rest = text, *line;
-    uvk_verdict found, verdict = {0};
+    uvk_verdict found, verdict = ctx->verdicts[tier];
+    if (verdict.outcome != UVK_UNCHECKED)
+        return verdict;
     read_verdicts(ctx->verdicts_path, text);
     while ((line = strsep(&rest, "\n")))
         if (read_line(line, names[tier], &found))
@@ -97,11 +99,27 @@ uvk_verdict uvk_verdict_of(const uvk_context *ctx, uvk_tier tier)
 void uvk_verdict_keep(uvk_context *ctx, uvk_tier tier, const uvk_verdict *verdict)
 {
     char text[LARGEST_FILE], line[sizeof verdict->what + 32];
+    ctx->verdicts[tier] = *verdict;
     if (!ctx->verdicts_path)
         return;
     read_verdicts(ctx->verdicts_path, text);
     int n = snprintf(line, sizeof line, "%s %s%s%s\n", names[tier], outcomes[verdict->outcome], *verdict->what ? " " : "", verdict->what);
     uvk_cache_write(ctx->verdicts_path, text, strlen(text), line, (size_t)n);
+}
+
+bool uvk_products_settled(const uvk_context *ctx)
+{
+    return ctx->settled;
+}
+
+void uvk_products_settle(uvk_context *ctx)
+{
+    ctx->settled = true;
+}
+
+void uvk_products_fill(uvk_context *ctx, uint32_t groups)
+{
+    ctx->limits.fill = groups ? groups : UVK_FILL;
 }
 
 void uvk_products_of_float(uvk_context *ctx)

@@ -8,7 +8,7 @@
     uint M, N, K; \
     uint x_offset, x_stride, w_offset, w_stride, y_offset, y_stride; \
     uint accumulate; \
-    float w_scale;
+    float w_scale, w_unscale;
 #include "grid.glsl"
 
 layout(binding = 0) readonly buffer X { float x[]; };
@@ -72,6 +72,6 @@ void store(uint row0, uint col0, uint r, uint c, float sum)
     if (row0 + r >= M || col0 + c >= N)
         return;
     uint at = y_offset + (row0 + r) * y_stride + col0 + c;
-    float value = sum / w_scale * unscale_of(r);
+    float value = sum * w_unscale * unscale_of(r);
     y[at] = accumulate != 0 ? y[at] + value : value;
 }
