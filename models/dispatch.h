@@ -9,6 +9,17 @@ static inline uint64_t uvk_divide_up(uint64_t a, uint64_t b)
     return (a + b - 1) / b;
 }
 
+/* Which kernels the device takes: uvk_limits. */
+static inline bool uvk_is_direct(const uvk_context *ctx)
+{
+    return uvk_context_limits(ctx)->direct;
+}
+
+static inline bool uvk_is_wide(const uvk_context *ctx)
+{
+    return uvk_context_limits(ctx)->wide;
+}
+
 /* The one binding of a tensor that is not cut. */
 static inline uvk_span uvk_whole(const uvk_tensor *tensor)
 {

@@ -8,16 +8,6 @@
 enum { ATTENTION_TILE = 32, ATTENTION_SLICE = 8, THREADS = 64 };
 enum { ATTENTION_PART = 128, ATTENTION_WIDE_HEAD = 64, FEW_QUERIES = 16 };
 
-static bool direct(uvk_context *ctx)
-{
-    return uvk_context_limits(ctx)->direct;
-}
-
-static bool wide(const uvk_context *ctx)
-{
-    return uvk_context_limits(ctx)->wide;
-}
-
 /* ---- Norms and activations ------------------------------------------------------------------------------------------------ */
 
 uvk_status uvk_norm(uvk_context *ctx, uvk_norm_kind kind, const uvk_tensor *x, uvk_range range, const uvk_tensor *weight, const uvk_tensor *bias, float epsilon,
@@ -166,7 +156,7 @@ static double keys_seen(const uvk_attention_shape *s)
 /* The wide kernels keep a head of this size in registers. */
 static bool wide_attention(uvk_context *ctx, const uvk_attention_shape *s)
 {
-    return wide(ctx) && s->head_dim == ATTENTION_WIDE_HEAD;
+    return uvk_is_wide(ctx) && s->head_dim == ATTENTION_WIDE_HEAD;
 }
 
 /* The same operation by the wide kernel, a subgroup a workgroup. */
@@ -188,12 +178,12 @@ uvk_status uvk_attention(uvk_context *ctx, const uvk_attention_shape *s, const u
     uint64_t queries = (uint64_t)range.count * (s->heads / s->kv_heads);
     uint32_t own = queries <= FEW_QUERIES ? 1 : ATTENTION_TILE / 8; /* of a thread of the direct kernel */
     uvk_dispatch d = {
-        .kernel = direct(ctx) ? UVK_ATTENTION_FORWARD_DIRECT : UVK_ATTENTION_FORWARD,
-        .constants = {direct(ctx) ? own : slices(s), s->bias_reach > 0},
+        .kernel = uvk_is_direct(ctx) ? UVK_ATTENTION_FORWARD_DIRECT : UVK_ATTENTION_FORWARD,
+        .constants = {uvk_is_direct(ctx) ? own : slices(s), s->bias_reach > 0},
         .bindings = {uvk_whole(qkv), uvk_whole(o), uvk_whole(stats), bias_span(s, bias, qkv)},
         .push = &push,
         .push_size = sizeof push,
-        .groups = direct(ctx) ? s->kv_heads * uvk_divide_up(queries, 8 * own) : (uint64_t)s->kv_heads * parts(s) * uvk_divide_up(queries, ATTENTION_TILE),
+        .groups = uvk_is_direct(ctx) ? s->kv_heads * uvk_divide_up(queries, 8 * own) : (uint64_t)s->kv_heads * parts(s) * uvk_divide_up(queries, ATTENTION_TILE),
         .flop = 4.0 * range.count * (range.count < s->tokens && s->causal ? range.first + range.count : keys_seen(s)) * s->heads * s->head_dim,
     };
     if (wide_attention(ctx, s)) {
@@ -255,13 +245,13 @@ uvk_status uvk_attention_columns(uvk_context *ctx, const uvk_attention_gradient 
     struct { attention_push push; uint32_t rows_below; } push = {{*g->shape, g->window.rows}, g->below.rows};
     uint32_t biased = g->shape->bias_reach > 0;
     uvk_dispatch d = {
-        .kernel = direct(ctx) ? UVK_ATTENTION_COLUMNS_DIRECT : UVK_ATTENTION_COLUMNS,
-        .constants = {d_qkv != NULL, direct(ctx) ? biased : slices(g->shape), direct(ctx) ? 0 : biased},
+        .kernel = uvk_is_direct(ctx) ? UVK_ATTENTION_COLUMNS_DIRECT : UVK_ATTENTION_COLUMNS,
+        .constants = {d_qkv != NULL, uvk_is_direct(ctx) ? biased : slices(g->shape), uvk_is_direct(ctx) ? 0 : biased},
         .bindings = {uvk_whole(g->qkv), uvk_whole(g->stats), uvk_whole(g->d_o), uvk_whole(g->window.first), uvk_whole(g->delta), uvk_whole(s), uvk_whole(relevance), uvk_whole(d_qkv ? d_qkv : relevance),
                      uvk_whole(g->below.first), bias_span(g->shape, g->bias, g->qkv)},
         .push = &push,
         .push_size = sizeof push,
-        .groups = (uint64_t)g->targets * g->shape->kv_heads * (direct(ctx) || !d_qkv ? 1 : parts(g->shape)) * uvk_divide_up(g->below.rows, ATTENTION_TILE),
+        .groups = (uint64_t)g->targets * g->shape->kv_heads * (uvk_is_direct(ctx) || !d_qkv ? 1 : parts(g->shape)) * uvk_divide_up(g->below.rows, ATTENTION_TILE),
         .flop = (d_qkv ? 4 : 2) * product_flop(g),
     };
     if (wide_attention(ctx, g->shape)) {
@@ -276,13 +266,13 @@ uvk_status uvk_attention_rows(uvk_context *ctx, const uvk_attention_gradient *g,
     struct { attention_push push; uint32_t rows_below; } push = {{*g->shape, g->window.rows}, g->below.rows};
     uint32_t biased = g->shape->bias_reach > 0;
     uvk_dispatch d = {
-        .kernel = direct(ctx) ? UVK_ATTENTION_ROWS_DIRECT : UVK_ATTENTION_ROWS,
-        .constants = {direct(ctx) ? biased : slices(g->shape), direct(ctx) ? 0 : biased},
+        .kernel = uvk_is_direct(ctx) ? UVK_ATTENTION_ROWS_DIRECT : UVK_ATTENTION_ROWS,
+        .constants = {uvk_is_direct(ctx) ? biased : slices(g->shape), uvk_is_direct(ctx) ? 0 : biased},
         .bindings = {uvk_whole(g->qkv), uvk_whole(g->stats), uvk_whole(g->d_o), uvk_whole(g->window.first), uvk_whole(g->delta), uvk_whole(d_qkv), uvk_whole(g->below.first),
                      bias_span(g->shape, g->bias, g->qkv)},
         .push = &push,
         .push_size = sizeof push,
-        .groups = (uint64_t)g->targets * g->shape->heads * (direct(ctx) ? 1 : parts(g->shape)) * uvk_divide_up(g->below.rows, ATTENTION_TILE),
+        .groups = (uint64_t)g->targets * g->shape->heads * (uvk_is_direct(ctx) ? 1 : parts(g->shape)) * uvk_divide_up(g->below.rows, ATTENTION_TILE),
         .flop = 3 * product_flop(g),
     };
     if (wide_attention(ctx, g->shape)) {

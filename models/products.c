@@ -8,16 +8,6 @@
 /* Tile sizes of the shaders. */
 enum { TILE_M = 32, TILE_N = 64, WIDE_TILE = 64, WIDE_LARGE_TILE = 128, WIDE_STEP = 16, WIDE_DEPTH = 512, MATVEC_OUTPUTS = 8, MATVEC_DIRECT_OUTPUTS = 32 };
 
-static bool direct(const uvk_context *ctx)
-{
-    return uvk_context_limits(ctx)->direct;
-}
-
-static bool wide(const uvk_context *ctx)
-{
-    return uvk_context_limits(ctx)->wide;
-}
-
 typedef struct matmul_push {
     uint32_t M, N, K, x_offset, x_stride, w_offset, w_stride, y_offset, y_stride, use_bias, bias_offset, accumulate;
 } matmul_push;
@@ -40,14 +30,14 @@ static uint32_t wide_tile(bool w_is_nk, const matmul_push *push)
 static void choose_matmul(uvk_context *ctx, bool w_is_nk, const matmul_push *push, uvk_dispatch *d)
 {
     uint32_t lanes = uvk_context_limits(ctx)->lanes;
-    if (wide(ctx) && suits_wide(w_is_nk, push)) {
+    if (uvk_is_wide(ctx) && suits_wide(w_is_nk, push)) {
         d->kernel = UVK_MATMUL_WIDE;
         d->constants[0] = lanes;
         d->constants[1] = w_is_nk;
         d->constants[2] = wide_tile(w_is_nk, push);
         d->groups = uvk_divide_up(w_is_nk ? push->M : push->N, d->constants[2]) * uvk_divide_up(w_is_nk ? push->N : push->M, lanes);
     } else {
-        d->kernel = direct(ctx) ? UVK_MATMUL_DIRECT : UVK_MATMUL;
+        d->kernel = uvk_is_direct(ctx) ? UVK_MATMUL_DIRECT : UVK_MATMUL;
         d->constants[0] = w_is_nk;
         d->groups = uvk_divide_up(push->M, TILE_M) * uvk_divide_up(push->N, TILE_N);
     }
@@ -64,11 +54,11 @@ static uvk_status matmul(uvk_context *ctx, bool w_is_nk, uvk_span x, uvk_span w,
 static uvk_status matvec(uvk_context *ctx, uvk_span x, uvk_span w, uvk_span y, uvk_span bias, const matmul_push *push, uvk_error *err)
 {
     uvk_dispatch d = {
-        .kernel = direct(ctx) ? UVK_MATVEC_DIRECT : UVK_MATVEC,
+        .kernel = uvk_is_direct(ctx) ? UVK_MATVEC_DIRECT : UVK_MATVEC,
         .bindings = {x, w, y, bias},
         .push = push,
         .push_size = sizeof *push,
-        .groups = uvk_divide_up(push->N, direct(ctx) ? MATVEC_DIRECT_OUTPUTS : MATVEC_OUTPUTS),
+        .groups = uvk_divide_up(push->N, uvk_is_direct(ctx) ? MATVEC_DIRECT_OUTPUTS : MATVEC_OUTPUTS),
         .flop = 2.0 * push->N * push->K,
     };
     return uvk_dispatch_record(ctx, &d, err);
@@ -110,7 +100,7 @@ uvk_status uvk_linear_backward(uvk_context *ctx, const uvk_tensor *dy, uint64_t 
 static uvk_status matmul_backward(uvk_context *ctx, uvk_span x, uvk_span w, uvk_span y, matmul_push push, uvk_error *err)
 {
     uvk_status status = UVK_OK;
-    uint32_t end = push.K, piece = wide(ctx) ? WIDE_DEPTH : end;
+    uint32_t end = push.K, piece = uvk_is_wide(ctx) ? WIDE_DEPTH : end;
     for (uint32_t k = 0; k < end && status == UVK_OK; k += push.K) {
         push.K = end - k < piece ? end - k : piece;
         status = matmul(ctx, false, x, w, y, x, &push, err);
