@@ -15,6 +15,7 @@ typedef struct job {
     const struct evaluation *evaluation; /* NULL: the run explains. Else it keeps metrics, and no maps */
     uvk_model *model;
     const uvk_model_info *info;
+    char files[65];             /* a hash of the files that make an input of a photo or a text, and end a text: the weights' does not know of them */
     const uvk_tokenizer *tokenizer; /* the model's; NULL: a vision model, or a folder without one */
     struct job *helpers;        /* of the other devices: each has a device of its own and everything else of this job; owned */
     int n_helpers;

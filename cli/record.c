@@ -63,23 +63,6 @@ static void add_text(cJSON *json, const char *key, const char *text)
     free(clean);
 }
 
-/* What makes ids of a text and ends what is generated: the weights' hash, which names a model, does not know of it. */
-static void add_text_files(cJSON *json, const job *j)
-{
-    static const char *const names[] = {"tokenizer.json", "tokenizer_config.json", "special_tokens_map.json", "vocab.json", "merges.txt", "vocab.txt",
-                                        "chat_template.jinja", "generation_config.json"};
-    enum { N = sizeof names / sizeof *names };
-    char hashes[N][65] = {{0}}, all[65];
-    for (int i = 0; i < N; i++) {
-        char *path = text_format("%s/%s", j->info->path, names[i]);
-        if (uvk_sha256_file(path, hashes[i], NULL) != UVK_OK)
-            hashes[i][0] = '\0';
-        free(path);
-    }
-    uvk_sha256_bytes(hashes, sizeof hashes, all);
-    cJSON_AddStringToObject(json, "text_files", all);
-}
-
 static bool is_probe(const job *j, const char *name)
 {
     return strcmp(j->probe, name) == 0;
@@ -123,6 +106,7 @@ static char *run_params(const job *j)
     add_number(json, "at_word", o->at_word, o->at_word >= 0);
     if (j->evaluation)
         cJSON_AddItemToObject(json, "evaluation", evaluate_params(j));
+    cJSON_AddStringToObject(json, "files", j->files);
     cJSON_AddNumberToObject(json, "first_block", j->first_block);
     add_pair(json, "image_size", &o->image_size);
     cJSON_AddNumberToObject(json, "layer", j->layer);
@@ -135,8 +119,6 @@ static char *run_params(const job *j)
     cJSON_AddStringToObject(json, "scalar", scalar_names[o->scalar]);
     add_text(json, "similar_to", o->similar_to);
     add_pair(json, "span", &o->span);
-    if (j->info->modality == UVK_TEXT)
-        add_text_files(json, j);
     if (listed)
         cJSON_AddStringToObject(json, "tokens", o->tokens ? o->tokens : j->info->modality == UVK_TEXT ? "all" : whole_image_tokens(j));
     cJSON_AddNumberToObject(json, "top", o->top);
@@ -148,9 +130,11 @@ static char *run_params(const job *j)
     return printed(sorted(json));
 }
 
-static char *photo_params(const uvk_model_info *model, const uvk_input_info *input)
+static char *photo_params(const job *j, const uvk_input_info *input)
 {
+    const uvk_model_info *model = j->info;
     cJSON *json = cJSON_CreateObject();
+    cJSON_AddStringToObject(json, "files", j->files);
     cJSON_AddItemToObject(json, "grid", cJSON_CreateIntArray((int[]){model->grid_rows, model->grid_cols}, 2));
     cJSON_AddItemToObject(json, "image_size", cJSON_CreateIntArray((int[]){model->image_height, model->image_width}, 2));
     cJSON_AddItemToObject(json, "offset", cJSON_CreateDoubleArray((double[]){input->offset_x, input->offset_y}, 2));
@@ -297,7 +281,7 @@ static char *whole(const text_side *side)
 /* What stands for a sequence: how the model saw the input. Owned by the caller, and its hash. */
 static char *sequence_params(const job *j, const explained *r, char key[65])
 {
-    char *params = j->info->modality == UVK_VISION ? photo_params(j->info, r->info) : text_params(j, r);
+    char *params = j->info->modality == UVK_VISION ? photo_params(j, r->info) : text_params(j, r);
     uvk_sha256_bytes(params, strlen(params), key);
     return params;
 }

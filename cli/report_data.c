@@ -335,6 +335,7 @@ uvk_status report_data(const char *path, int64_t run, int inputs, cJSON **out, u
         status = add_figures(&r, err);
         if (status == UVK_OK)
             status = add_sequences(&r, err);
+        status = uvk_db_report_end(r.db, status, err);
         uvk_db_report_close(r.db);
     }
     if (status != UVK_OK)

@@ -150,14 +150,19 @@ static uvk_status segment(job *j, explained *r, segmented *g, uvk_error *err)
     return status;
 }
 
+/* With masks every image counts in the scores of all: it is clustered again, of the rows that are stored. */
 static uvk_status compute(job *j, explained *r, void *source, uvk_error *err)
 {
     segment_settings *settings = source;
+    bool done = false;
+    uvk_status status = j->o->masks ? UVK_OK : record_is_done(j, r, &done, err);
+    if (status != UVK_OK || done)
+        return status;
     segmented *g = r->segments = text_alloc(1, sizeof *g);
     g->settings = settings;
     g->params = settings->params;
     r->targets = segment_targets(j->info);
-    uvk_status status = explained_load(j, r, err);
+    status = explained_load(j, r, err);
     if (status == UVK_OK)
         status = open_mask(j, r, g, err);
     if (status == UVK_OK)

@@ -186,6 +186,9 @@ uvk_status uvk_db_query_named(const char *path, const char *name, const char *co
 
 /* Opens for reading, as uvk_db_query does, and keeps to one moment of the file until it is closed with uvk_db_report_close. */
 uvk_status uvk_db_report_open(const char *path, uvk_db **out, uvk_error *err);
+/* Reading came to status, which is returned: UVK_FAILED instead where the file was written to meanwhile, by a user who may write beside it,
+ * and this one may not. */
+uvk_status uvk_db_report_end(const uvk_db *db, uvk_status status, uvk_error *err);
 void uvk_db_report_close(uvk_db *db);
 
 /* What each query needs of uvk_db_chosen stands at it; a run of 0 means every run. */

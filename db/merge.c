@@ -518,7 +518,7 @@ uvk_status uvk_db_merge(const char *path, const char *from, void (*warn)(void *u
     if (!status)
         status = uvk_sql_begin(m.to, err);
     if (!status)
-        status = uvk_sql_end(m.to, merge_locked(&m, err), err);
+        status = uvk_sql_end(m.to, uvk_query_end(m.from, merge_locked(&m, err), err), err);
     uvk_db_close(m.to);
     uvk_query_close(m.from);
     return status;

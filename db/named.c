@@ -134,6 +134,7 @@ uvk_status uvk_db_query_named(const char *path, const char *name, const char *co
     if (!status)
         status = uvk_print_rows(db, statement, format, out, err);
     sqlite3_finalize(statement);
+    status = uvk_query_end(db, status, err);
     uvk_query_close(db);
     return status;
 }

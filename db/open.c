@@ -2,6 +2,7 @@
 #include "schema.h"
 #include "sql.h"
 
+#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -116,18 +117,52 @@ static bool set_wal(sqlite3 *sqlite)
     return wal;
 }
 
-static uvk_status prepare_for_writing(uvk_db *db, bool *wal, uvk_error *err)
+/* SQLite sets the mode before it finds out whether the file system has shared memory between processes: the first access tells. */
+static bool lacks_shared_memory(sqlite3 *sqlite)
+{
+    return sqlite3_exec(sqlite, "SELECT 1 FROM sqlite_master", NULL, NULL, NULL) == SQLITE_IOERR && sqlite3_system_errno(sqlite) != ENOSPC;
+}
+
+/* A connection that has the file to itself needs no shared memory to set the mode back. */
+static uvk_status leave_wal(const char *path, uvk_error *err)
+{
+    uvk_db *db;
+    uvk_status status = uvk_sql_open(path, SQLITE_OPEN_READWRITE, &db, err);
+    if (!status)
+        status = uvk_sql_exec(db, "PRAGMA locking_mode = EXCLUSIVE; PRAGMA journal_mode = DELETE", err);
+    uvk_sql_close(db);
+    return status;
+}
+
+static uvk_status open_writable(const char *path, int flags, uvk_db **out, uvk_error *err)
+{
+    int n_steps;
+    uvk_schema_steps(&n_steps);
+    uvk_status status = uvk_sql_open(path, flags, out, err);
+    if (!status && sqlite3_db_readonly((*out)->sqlite, "main") == 1)
+        status = uvk_fail(err, UVK_FAILED, "%s: read-only (it must be writable to store results)", path);
+    return status ? status : uvk_schema_check(*out, n_steps, true, NULL, err);
+}
+
+static uvk_status open_with_log(const char *path, bool *wal, uvk_db **out, uvk_error *err)
+{
+    uvk_status status = open_writable(path, SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE, out, err);
+    *wal = !status && set_wal((*out)->sqlite);
+    if (!*wal || !lacks_shared_memory((*out)->sqlite))
+        return status;
+    *wal = false;
+    uvk_sql_close(*out);
+    *out = NULL;
+    status = leave_wal(path, err);
+    return status ? status : open_writable(path, SQLITE_OPEN_READWRITE, out, err);
+}
+
+static uvk_status prepare_for_writing(uvk_db *db, bool wal, uvk_error *err)
 {
     int n_steps;
     const uvk_schema_step *steps = uvk_schema_steps(&n_steps);
-    if (sqlite3_db_readonly(db->sqlite, "main") == 1)
-        return uvk_fail(err, UVK_FAILED, "%s: read-only (it must be writable to store results)", db->path);
-    uvk_status status = uvk_schema_check(db, n_steps, true, NULL, err);
-    if (status)
-        return status;
-    *wal = set_wal(db->sqlite);
     /* In WAL mode NORMAL cannot damage the file; a rollback journal needs FULL for that. */
-    status = uvk_sql_exec(db, *wal ? "PRAGMA synchronous = NORMAL" : "PRAGMA synchronous = FULL", err);
+    uvk_status status = uvk_sql_exec(db, wal ? "PRAGMA synchronous = NORMAL" : "PRAGMA synchronous = FULL", err);
     if (!status)
         status = uvk_sql_exec(db, "PRAGMA cache_size = -32768", err); /* KiB: one input's pages stay in memory until COMMIT */
     return status ? status : uvk_schema_migrate(db, steps, n_steps, err);
@@ -136,11 +171,10 @@ static uvk_status prepare_for_writing(uvk_db *db, bool *wal, uvk_error *err)
 uvk_status uvk_db_open(const char *path, void (*warn)(void *user, const char *line), void *user, uvk_db **out, uvk_error *err)
 {
     uvk_db *db = NULL;
-    uvk_status status = uvk_sql_open(path, SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE, &db, err);
-    if (status)
-        return status;
     bool wal = false;
-    status = prepare_for_writing(db, &wal, err);
+    uvk_status status = open_with_log(path, &wal, &db, err);
+    if (!status)
+        status = prepare_for_writing(db, wal, err);
     if (status) {
         uvk_sql_close(db);
         return status;

@@ -9,13 +9,13 @@
 
 /* ---- Opening -------------------------------------------------------------------------------------------------------- */
 
-/* Bytes in the write-ahead log beside a database; -1 where there is none. */
-static int64_t log_size(const char *path)
+/* Bytes of the file beside a database whose name goes on so; -1 where there is none. */
+static int64_t size_beside(const char *path, const char *suffix)
 {
     struct stat info;
-    char *log = sqlite3_mprintf("%s-wal", path);
-    int64_t size = log && stat(log, &info) == 0 ? (int64_t)info.st_size : -1;
-    sqlite3_free(log);
+    char *name = sqlite3_mprintf("%s%s", path, suffix);
+    int64_t size = name && stat(name, &info) == 0 ? (int64_t)info.st_size : -1;
+    sqlite3_free(name);
     return size;
 }
 
@@ -26,30 +26,56 @@ static uvk_status show_schema(uvk_db *db, uvk_error *err)
     return uvk_schema_show(db, steps, n, err);
 }
 
-/* Reading in WAL mode makes an index file beside the database. Where it cannot (a read-only medium), nobody can be writing
- * either, and all there is lies in the database itself as long as there is no log. */
-static uvk_status open_readable(const char *path, uvk_db **out, uvk_error *err)
+/* Reading in WAL mode makes an index file beside the database: not on a read-only medium, in a folder of somebody else's, on a full disk. */
+static bool lacks_index(sqlite3 *sqlite)
+{
+    switch (sqlite3_errcode(sqlite)) {
+    case SQLITE_CANTOPEN:
+    case SQLITE_READONLY:
+    case SQLITE_FULL:
+        return true;
+    case SQLITE_IOERR:
+        return sqlite3_system_errno(sqlite) == ENOSPC;
+    default:
+        return false;
+    }
+}
+
+/* There all lies in the database itself as long as there is no log, and uvk_query_end finds out whether somebody wrote meanwhile. */
+static uvk_status open_apart(const char *path, const struct stat *before, uvk_db **out, uvk_error *err)
+{
+    uvk_status status = uvk_sql_open_immutable(path, out, err);
+    if (status)
+        return status;
+    (*out)->apart = true;
+    (*out)->before = *before;
+    return uvk_query_end(*out, show_schema(*out, err), err);
+}
+
+static uvk_status open_readable(const char *path, const struct stat *before, uvk_db **out, uvk_error *err)
 {
     uvk_status status = uvk_sql_open(path, SQLITE_OPEN_READONLY, out, err);
     if (status)
         return status;
     status = show_schema(*out, err);
-    int code = sqlite3_errcode((*out)->sqlite);
-    if (!status || (code != SQLITE_CANTOPEN && code != SQLITE_READONLY) || log_size(path) > 0)
+    if (!status || !lacks_index((*out)->sqlite) || size_beside(path, "-wal") > 0)
         return status;
+    if (size_beside(path, "-journal") > 0)
+        return uvk_fail(err, UVK_FAILED, "%s: a writer was killed half-way: what it left is undone when somebody writes to it again, as with --resume", path);
     uvk_sql_close(*out);
-    status = uvk_sql_open_immutable(path, out, err);
-    return status ? status : show_schema(*out, err);
+    return open_apart(path, before, out, err);
 }
 
 uvk_status uvk_query_open(const char *path, uvk_db **out, uvk_error *err)
 {
     struct stat info;
     uvk_db *db = NULL;
-    bool had_log = log_size(path) >= 0;
+    bool had_log = size_beside(path, "-wal") >= 0;
     if (stat(path, &info) != 0)
         return uvk_fail(err, errno == ENOENT || errno == ENOTDIR ? UVK_BAD_INPUT : UVK_FAILED, "%s: %s", path, strerror(errno));
-    uvk_status status = open_readable(path, &db, err);
+    if (!S_ISREG(info.st_mode) && !S_ISDIR(info.st_mode))
+        return uvk_fail(err, UVK_BAD_INPUT, "%s: not a regular file", path);
+    uvk_status status = open_readable(path, &info, &db, err);
     if (!status && uvk_authorize_reading(db->sqlite) != SQLITE_OK)
         status = uvk_sql_fail(db, err);
     if (db)
@@ -60,6 +86,16 @@ uvk_status uvk_query_open(const char *path, uvk_db **out, uvk_error *err)
     }
     *out = db;
     return UVK_OK;
+}
+
+uvk_status uvk_query_end(const uvk_db *db, uvk_status status, uvk_error *err)
+{
+    struct stat now;
+    if (!db->apart || status == UVK_USAGE)
+        return status;
+    if (stat(db->path, &now) == 0 && now.st_size == db->before.st_size && now.st_mtim.tv_sec == db->before.st_mtim.tv_sec && now.st_mtim.tv_nsec == db->before.st_mtim.tv_nsec)
+        return status;
+    return uvk_fail(err, UVK_FAILED, "%s: was written to while it was read: ask again (only who may write beside it can read it meanwhile)", db->path);
 }
 
 /* A reader in WAL mode makes an empty log and its index, and may not remove them. A connection that may write does so when it
@@ -77,7 +113,7 @@ void uvk_query_close(uvk_db *db)
 {
     char *path = db && db->made_log ? strdup(db->path) : NULL;
     uvk_sql_close(db);
-    if (path && log_size(path) == 0)
+    if (path && size_beside(path, "-wal") == 0)
         sweep_log(path);
     free(path);
 }
@@ -110,29 +146,6 @@ uvk_status uvk_query_fail(uvk_db *db, uvk_error *err)
     return uvk_sql_fail(db, err);
 }
 
-static int error_offset(sqlite3 *sqlite)
-{
-#if SQLITE_VERSION_NUMBER >= 3038000
-    return sqlite3_error_offset(sqlite);
-#else
-    (void)sqlite;
-    return -1;
-#endif
-}
-
-/* at is where in sql the statement begins that could not be prepared. Lines and columns count from 1, columns in characters. */
-static uvk_status fail_prepare(uvk_db *db, const char *sql, const char *at, uvk_error *err)
-{
-    int offset = error_offset(db->sqlite), line = 1, column = 1;
-    if (offset < 0 || !is_the_users(sqlite3_errcode(db->sqlite)))
-        return uvk_query_fail(db, err);
-    for (const char *c = sql; c < at + offset; c++) {
-        column = *c == '\n' ? 1 : column + (((unsigned char)*c & 0xc0) != 0x80);
-        line += *c == '\n';
-    }
-    return uvk_fail(err, UVK_USAGE, "%s: SQL error at line %d, column %d: %s", db->path, line, column, sqlite3_errmsg(db->sqlite));
-}
-
 /* ---- SQL of the user's ---------------------------------------------------------------------------------------------- */
 
 static uvk_status run_statements(uvk_db *db, const char *sql, uvk_db_format format, FILE *out, uvk_error *err)
@@ -142,7 +155,7 @@ static uvk_status run_statements(uvk_db *db, const char *sql, uvk_db_format form
     for (const char *at = sql, *tail; !status && *at; at = tail) {
         sqlite3_stmt *statement;
         if (sqlite3_prepare_v2(db->sqlite, at, -1, &statement, &tail) != SQLITE_OK)
-            return fail_prepare(db, sql, at, err);
+            return is_the_users(sqlite3_errcode(db->sqlite)) ? uvk_sql_misspelt(db, sql, at, err) : uvk_query_fail(db, err);
         if (!statement) /* white space, a comment, a lone semicolon */
             continue;
         any = true;
@@ -158,7 +171,7 @@ uvk_status uvk_db_query(const char *path, const char *sql, uvk_db_format format,
     uvk_status status = uvk_query_open(path, &db, err);
     if (status)
         return status;
-    status = run_statements(db, sql, format, out, err);
+    status = uvk_query_end(db, run_statements(db, sql, format, out, err), err);
     uvk_query_close(db);
     return status;
 }

@@ -21,6 +21,11 @@ uvk_status uvk_db_report_open(const char *path, uvk_db **out, uvk_error *err)
     return status;
 }
 
+uvk_status uvk_db_report_end(const uvk_db *db, uvk_status status, uvk_error *err)
+{
+    return uvk_query_end(db, status, err);
+}
+
 void uvk_db_report_close(uvk_db *db)
 {
     uvk_query_close(db);

@@ -5,6 +5,7 @@
 #include "db.h"
 
 #include <sqlite3.h>
+#include <sys/stat.h>
 
 enum { UVK_SQL_CACHE = 64 };
 
@@ -14,6 +15,8 @@ struct uvk_db {
     struct { const char *sql; sqlite3_stmt *statement; } cache[UVK_SQL_CACHE];
     int n_cached;
     bool made_log; /* a reader: there was no write-ahead log before it came */
+    bool apart;    /* a reader that takes no locks, */
+    struct stat before; /* and what the file was when it came */
 };
 
 /* A value to bind. The constructors hold the rules of db.h for what is NULL. */

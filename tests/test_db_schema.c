@@ -310,6 +310,60 @@ static void without_shared_memory_a_rollback_journal_serves(void **state)
     assert_int_equal(number_of(s->path, "SELECT count(*) FROM model"), 1);
 }
 
+/* ---- A file system on which processes share no memory ------------------------------------------------------------------ */
+
+static sqlite3_vfs alone;
+static const sqlite3_vfs *beneath;
+static sqlite3_io_methods alone_methods;
+
+static int fail_to_share(sqlite3_file *file, int page, int size, int extend, void volatile **out)
+{
+    (void)file, (void)page, (void)size, (void)extend;
+    *out = NULL;
+    return SQLITE_IOERR_SHMMAP;
+}
+
+static int open_alone(sqlite3_vfs *vfs, const char *name, sqlite3_file *file, int flags, int *out)
+{
+    (void)vfs;
+    int code = beneath->xOpen((sqlite3_vfs *)beneath, name, file, flags, out);
+    if (code == SQLITE_OK && file->pMethods->iVersion > 1 && (flags & SQLITE_OPEN_MAIN_DB)) {
+        alone_methods = *file->pMethods;
+        alone_methods.xShmMap = fail_to_share;
+        file->pMethods = &alone_methods;
+    }
+    return code;
+}
+
+static void where_shared_memory_fails_a_rollback_journal_serves(void **state)
+{
+    const scratch *s = *state;
+    int warnings = 0;
+    uvk_error err;
+    uvk_db *db = NULL;
+    uvk_status statuses[2];
+    sqlite3_vfs *usual = sqlite3_vfs_find(NULL);
+    beneath = usual;
+    alone = *usual;
+    alone.zName = "alone";
+    alone.xOpen = open_alone;
+    assert_int_equal(sqlite3_vfs_register(&alone, 1), SQLITE_OK);
+    for (int i = 0; i < 2; i++) { /* a new file, and one that is there */
+        statuses[i] = uvk_db_open(s->path, count_warning, &warnings, &db, &err);
+        if (statuses[i] == UVK_OK) {
+            put_model(db, i ? "n" : "m", "vision");
+            uvk_db_close(db);
+        }
+    }
+    assert_int_equal(sqlite3_vfs_unregister(&alone), SQLITE_OK);
+    assert_int_equal(sqlite3_vfs_register(usual, 1), SQLITE_OK);
+    assert_ok(statuses[0], &err);
+    assert_ok(statuses[1], &err);
+    assert_int_equal(warnings, 2);
+    assert_string_equal(value_of(s->path, "PRAGMA journal_mode"), "delete");
+    assert_int_equal(number_of(s->path, "SELECT count(*) FROM model"), 2);
+}
+
 /* Permission bits do not stop root, so the child is somebody else then. */
 static int open_as_nobody(const char *path)
 {
@@ -363,6 +417,7 @@ int main(void)
         TEST(a_file_of_version_1_is_migrated_by_a_writer),
         TEST(processes_that_create_at_once_all_succeed),
         TEST(without_shared_memory_a_rollback_journal_serves),
+        TEST(where_shared_memory_fails_a_rollback_journal_serves),
         TEST(read_only_files_and_folders_are_refused),
     };
     return cmocka_run_group_tests_name("db: schema", tests, NULL, NULL);

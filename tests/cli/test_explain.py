@@ -33,7 +33,8 @@ class Database(ExplainTest):
         self.assertEqual(run, [("first", "explain", 3, 1, "sum", "rollout", "norm", "max", "f32", -7, "done", 64)])
         params, command, driver = self.rows("r.db", "SELECT params, command, driver FROM run")[0]
         self.assertEqual(params, json.dumps(json.loads(params), sort_keys=True, separators=(",", ":")))
-        self.assertEqual(json.loads(params), {"first_block": 1, "layer": 3, "normalize": "norm", "order": "rollout", "own_token": "max",
+        files = {"files": json.loads(params)["files"]}
+        self.assertEqual(json.loads(params), {**files, "first_block": 1, "layer": 3, "normalize": "norm", "order": "rollout", "own_token": "max",
                                               "precision": "f32", "scalar": "sum", "tokens": "patches", "top": 0})
         self.assertEqual(command, "ultravk explain --model model photo.png --db r.db --label first --seed -7 --out rows.npy")
         self.assertTrue(driver)
@@ -237,6 +238,16 @@ class Inputs(ExplainTest):
         self.assertEqual(self.rows("r.db", "SELECT count(*) FROM map"), [(4,)])
         lines = self.explain("photo.png", "--resume", "--json", *arguments).stdout
         self.assertEqual(json.loads(lines)["status"], "skipped")
+
+    def test_resume_sees_another_preparation_of_photos(self):
+        arguments = ["photo.png", "--tokens", "5", "--db", "r.db", "--resume"]
+        self.explain(*arguments)
+        config = json.loads(contents(self.path("model", "preprocessor_config.json")))
+        self.write("model/preprocessor_config.json", json.dumps({**config, "image_mean": [0.1, 0.2, 0.3]}))
+        self.assertNotIn("done before", self.explain(*arguments).stderr)
+        self.assertNotIn("used again", self.ok("segment", "--model", "model", "photo.png", "--clusters", "2", "--db", "r.db").stderr)
+        (first,), (second,) = self.rows("r.db", "SELECT scores FROM map WHERE run_id < 3 ORDER BY run_id")
+        self.assertNotEqual(first, second)
 
 
 class Stdout(ExplainTest):

@@ -102,7 +102,7 @@ class Stopped(Batch):
 
     def test_and_resumed(self):
         self.ok(*self.arguments("whole.db"))
-        for number in (signal.SIGINT, signal.SIGTERM):
+        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
             self.stop(number)
         self.ok(*self.arguments("r.db"))
         self.assertEqual(self.dump("r.db"), self.dump("whole.db"))

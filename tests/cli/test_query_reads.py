@@ -1,5 +1,10 @@
 """ultravk query only reads, whatever the SQL says, and says where SQL is wrong."""
-from harness import NO_DRIVER, ProgramTest, contents, main, make_model, png
+import os
+import sqlite3
+import subprocess
+import sys
+
+from harness import NO_DRIVER, PROGRAM, ProgramTest, contents, main, make_model, png
 
 # Ways to write, to reach other files, to load code or to change the connection.
 REFUSED = [
@@ -37,10 +42,55 @@ class Reads(ProgramTest):
         self.assertEqual(contents(self.path("r.db")), before)
 
     def test_positions(self):
-        for sql, place in (("SELECT absent FROM map", "line 1, column 8"), ("SELECT 1;\n  SELECT FROM map", "line 2, column 10"), ("SELEKT 1", "line 1, column 1")):
+        for sql, place in (("SELECT absent FROM map", "line 1, column 8"), ("SELECT 1;\n  SELECT FROM map", "line 2, column 10"), ("SELEKT 1", "line 1, column 1"),
+                           ("SELECT * FROM mapp", "line 1, column 15"), ("SELECT 'mapp', mapp -- mapp\n FROM map JOIN \"mapp\"", "line 2, column 16"),
+                           ("SELECT 1; -- ä\n  SELECT (SELECT 1, 2)", "line 2, column 3"), ("SELECT 1 FROM", "line 1, column 14"), ("SELECT 1;; /* ; */ DROP TABLE map", "line 1, column 20")):
             r = self.run_program("query", "r.db", sql, env=NO_DRIVER)
             self.assertEqual(r.returncode, 2, r.stderr)
             self.assertIn(place, r.stderr)
+
+    def ask_as_nobody(self, *arguments):
+        def nobody():
+            if os.geteuid() == 0: # whom permission bits do not stop
+                os.setgid(65534)
+                os.setuid(65534)
+        return subprocess.Popen([PROGRAM, *arguments], cwd=self.folder, env=self.environment(NO_DRIVER), stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+                                stderr=subprocess.PIPE, text=True, preexec_fn=nobody)
+
+    # More than a pipe holds, so that the reader waits in the middle of it.
+    LONG = "WITH RECURSIVE x(i) AS (VALUES (1) UNION ALL SELECT i + 1 FROM x WHERE i < 40000) SELECT i, entropy FROM x, map"
+
+    def test_where_it_may_not_write_and_somebody_does(self):
+        os.chmod(self.folder, 0o555)
+        reader = self.ask_as_nobody("query", "r.db", self.LONG)
+        self.assertEqual((reader.communicate()[1], reader.returncode), ("", 0))
+        reader = self.ask_as_nobody("query", "r.db", self.LONG)
+        reader.stdout.readline()
+        os.chmod(self.folder, 0o755)
+        db = sqlite3.connect(self.path("r.db"))
+        db.execute("UPDATE map SET entropy = 7")
+        db.commit()
+        db.close()
+        self.assertIn("r.db: was written to while it was read", reader.communicate()[1])
+        self.assertEqual(reader.returncode, 1)
+
+    def test_a_writer_that_was_killed_half_way(self):
+        db = sqlite3.connect(self.path("r.db"))
+        db.execute("PRAGMA journal_mode = DELETE")
+        db.close()
+        killed = ("import os, sqlite3; db = sqlite3.connect('r.db', isolation_level=None); db.execute('PRAGMA cache_size = 1'); db.execute('BEGIN IMMEDIATE');"
+                  "db.execute('UPDATE map SET entropy = 7'); db.execute('CREATE TABLE t AS SELECT zeroblob(100000)'); os.kill(os.getpid(), 9)")
+        subprocess.run([sys.executable, "-c", killed], cwd=self.folder)
+        self.assertGreater(os.path.getsize(self.path("r.db-journal")), 0)
+        for arguments in (["query", "r.db", "SELECT entropy FROM map"], ["report", "r.db", "-o", "r.html"]):
+            self.refused(1, *arguments, says="killed", env=NO_DRIVER)
+        self.ok("explain", "--model", "model", "photo.png", "--tokens", "1", "--db", "r.db", "--resume", "--quiet")
+        self.assertNotIn("7.0", self.ok("query", "r.db", "SELECT entropy FROM map", "--format", "csv", env=NO_DRIVER).stdout.split())
+
+    def test_a_pipe(self):
+        os.mkfifo(self.path("pipe"))
+        for arguments in (["query", "pipe", "SELECT 1"], ["report", "pipe", "-o", "r.html"], ["merge", "r.db", "pipe"]):
+            self.refused(3, *arguments, says="regular file", env=NO_DRIVER)
 
 
 if __name__ == "__main__":

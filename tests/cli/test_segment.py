@@ -200,6 +200,15 @@ class Cuts(SegmentTest):
         self.assertEqual(self.rows("r.db", "SELECT count(*) FROM map"), [(18,)])
         self.assertEqual(self.rows("r.db", "SELECT name, value FROM metric WHERE sequence_id IS NULL ORDER BY name"), whole)
 
+    def test_what_is_done_is_skipped(self):
+        self.write("more.png", png(20, 20))
+        kept = "SELECT id, run_id, sequence_id, target_idx, scores FROM map", "SELECT gflop, seconds_forward FROM run_input WHERE input_id = 1"
+        self.segment("photo.png", "--clusters", 2, "--db", "r.db")
+        before = [self.rows("r.db", sql) for sql in kept]
+        r = self.segment("photo.png", "more.png", "--clusters", 2, "--db", "r.db", "--resume", "--json")
+        self.assertEqual([json.loads(line)["status"] for line in r.stdout.splitlines()], ["skipped", "done"])
+        self.assertEqual([self.rows("r.db", kept[0])[:len(before[0])], self.rows("r.db", kept[1])], before)
+
     def test_presets_and_switches_are_recorded(self):
         self.segment("photo.png", "--preset", "demo", "--clusters", 2, "--db", "r.db")
         params, = self.rows("r.db", "SELECT params FROM run")[0]

@@ -110,6 +110,7 @@ class WrongUsage(ProgramTest):
         self.refused(2, *explain, "--at-word", "1", "--at-pixel", "1,1", says="--at-word")
         self.refused(2, *explain, "--resume", says="--db")
         self.refused(2, *explain, "--resume", "--db", "x.db", "--out", "x.safetensors", says="--out")
+        self.refused(2, *explain, "--resume", "--db", "x.db", "--dump-hidden", "x.safetensors", says="--dump-hidden")
         self.refused(2, "query", "--list", "--named", "runs", says="exclude")
         self.refused(2, "query", "x.db", "--list", "more", says="more")
         attribute = ["attribute", "--model", "m"]
