@@ -40,15 +40,12 @@ static cJSON *describe(const uvk_device_info *d)
     return json;
 }
 
-static void print_json(const uvk_device_info *list, int count)
+static uvk_status print_list(const uvk_device_info *list, int count, uvk_error *err)
 {
     cJSON *json = cJSON_CreateArray();
     for (int i = 0; i < count; i++)
         cJSON_AddItemToArray(json, describe(&list[i]));
-    char *text = cJSON_Print(json);
-    puts(text ? text : "[]");
-    cJSON_free(text);
-    cJSON_Delete(json);
+    return print_json(json, true, err);
 }
 
 uvk_status verb_devices(const options *o)
@@ -65,7 +62,7 @@ uvk_status verb_devices(const options *o)
     }
     count = listed < count ? listed : count; /* one may have gone between the two calls */
     if (status == UVK_OK && o->json)
-        print_json(list, count);
+        status = print_list(list, count, &err) == UVK_OK ? UVK_OK : complain(&err);
     else
         for (int i = 0; i < count; i++)
             print_device(&list[i]);

@@ -1,4 +1,5 @@
 #include "evaluate_show.h"
+#include "messages.h"
 
 #include "approximation.h"
 #include "show.h"
@@ -130,7 +131,9 @@ void evaluate_show_table(const job *j, const evaluation *e)
     char words[APPROXIMATION_WORDS];
     if (e->n_tallies == 0)
         return;
-    printf("%s of %s, layer %d, %s%s: means over %ld %s of %d input%s\n", e->subject->name, j->info->name, j->layer, scalar_names[j->o->scalar], approximation_words(j->o, words),
+    printf("%s of ", e->subject->name);
+    print_escaped(j->info->name);
+    printf(", layer %d, %s%s: means over %ld %s of %d input%s\n", j->layer, scalar_names[j->o->scalar], approximation_words(j->o, words),
            j->info->modality == UVK_VISION ? j->targets_done : (long)j->inputs_done, j->info->modality == UVK_VISION ? "targets" : "summaries", j->inputs_done, j->inputs_done == 1 ? "" : "s");
     print_numbers(e);
     for (int i = 0; i < e->n_tallies; i++)

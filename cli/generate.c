@@ -75,28 +75,25 @@ static uvk_status generate(const options *o, uvk_session *session, const uvk_mod
     return status == UVK_OK && model->tokenizer ? decode(model->tokenizer, input, c, err) : status;
 }
 
-static uvk_status print_json(const continuation *c, uvk_error *err)
+static uvk_status print_object(const continuation *c, uvk_error *err)
 {
     cJSON *json = cJSON_CreateObject();
     char *text = c->text ? text_utf8(c->text) : NULL;
     cJSON_AddItemToObject(json, "ids", cJSON_CreateIntArray(c->ids, c->count));
     cJSON_AddItemToObject(json, "text", text ? cJSON_CreateString(text) : cJSON_CreateNull());
-    char *line = cJSON_PrintUnformatted(json);
-    if (line)
-        puts(line);
     free(text);
-    cJSON_free(line);
-    cJSON_Delete(json);
-    return line ? UVK_OK : uvk_fail(err, UVK_FAILED, "out of memory");
+    return print_json(json, false, err);
 }
 
 static uvk_status print(const options *o, const continuation *c, uvk_error *err)
 {
     if (o->json)
-        return print_json(c, err);
+        return print_object(c, err);
     for (int i = 0; i < c->count && !c->text; i++)
         printf(i ? " %d" : "%d", (int)c->ids[i]);
-    puts(c->text ? c->text : "");
+    char *text = text_shown(c->text ? c->text : "");
+    puts(text);
+    free(text);
     return UVK_OK;
 }
 

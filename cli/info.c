@@ -71,13 +71,19 @@ static void print_forecast(const uvk_model_info *m, const forecast *f)
         printf("%-12s the weights do not fit and are streamed, %s for each chunk of targets\n", "", text_bytes(f->plan.streamed, streamed));
 }
 
+static void print_after_space(const char *text)
+{
+    putchar(' ');
+    print_escaped(text);
+}
+
 static void print_unused(const uvk_model_info *m)
 {
     if (!m->n_unused)
         return;
     printf("%-12s %d tensor%s in the folder:", "not used", m->n_unused, m->n_unused == 1 ? "" : "s");
     for (int i = 0; i < m->n_unused && i < LISTED; i++)
-        printf(" %s", m->unused[i]);
+        print_after_space(m->unused[i]);
     puts(m->n_unused > LISTED ? " ..." : "");
 }
 
@@ -135,7 +141,9 @@ static void print_table(const uvk_model *model, const forecast *f)
 {
     const uvk_model_info *m = uvk_model_get_info(model);
     bool vision = m->modality == UVK_VISION;
-    printf("%-12s %s\n%-12s %s (%s)\n", "name", m->name, "family", m->family, vision ? "vision" : "text");
+    printf("%-12s", "name");
+    print_after_space(m->name);
+    printf("\n%-12s %s (%s)\n", "family", m->family, vision ? "vision" : "text");
     if (m->encoder_layers)
         printf("%-12s %d\n", "encoder", m->encoder_layers);
     printf("%-12s %d, explained layers 2 to %d\n%-12s %d of width %d", m->encoder_layers ? "decoder" : "blocks", m->layers, m->layers + 1, "heads", m->heads, m->head_dim);
@@ -177,7 +185,7 @@ static void add_text(cJSON *json, const char *key, const char *text)
     free(clean);
 }
 
-static void print_json(const uvk_model *model, const forecast *f)
+static uvk_status print_object(const uvk_model *model, const forecast *f, uvk_error *err)
 {
     const uvk_model_info *m = uvk_model_get_info(model);
     cJSON *json = cJSON_CreateObject();
@@ -199,16 +207,14 @@ static void print_json(const uvk_model *model, const forecast *f)
     cJSON_AddItemToObject(json, "ignored", m->ignored ? cJSON_CreateString(m->ignored) : cJSON_CreateNull());
     cJSON_AddItemToObject(json, "unused", cJSON_CreateStringArray(m->unused, m->n_unused < LISTED ? m->n_unused : LISTED));
     cJSON_AddItemToObject(json, "memory", describe_forecast(f));
-    char *text = cJSON_Print(json);
-    puts(text ? text : "{}");
-    cJSON_free(text);
-    cJSON_Delete(json);
+    return print_json(json, true, err);
 }
 
 uvk_status verb_info(const options *o)
 {
     uvk_error err;
     uvk_model *model;
+    uvk_status status = UVK_OK;
     forecast f;
     if (uvk_model_load_sized(o->model, o->image_size.first, o->image_size.second, &model, &err) != UVK_OK)
         return complain(&err);
@@ -216,9 +222,9 @@ uvk_status verb_info(const options *o)
     if (f.status == UVK_USAGE)
         complain(&f.err);
     else if (o->json)
-        print_json(model, &f);
+        status = print_object(model, &f, &err) == UVK_OK ? UVK_OK : complain(&err);
     else
         print_table(model, &f);
     uvk_model_free(model);
-    return f.status == UVK_USAGE ? f.status : UVK_OK;
+    return f.status == UVK_USAGE ? f.status : status;
 }

@@ -1,10 +1,12 @@
 #include "messages.h"
 
 #include "progress.h"
+#include "text.h"
 
 #include <errno.h>
 #include <stdarg.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 static bool quiet_mode;
@@ -69,6 +71,24 @@ static int weight(uvk_status status)
 uvk_status worse_status(uvk_status a, uvk_status b)
 {
     return weight(a) >= weight(b) ? a : b;
+}
+
+uvk_status print_json(cJSON *json, bool pretty, uvk_error *err)
+{
+    char *text = pretty ? cJSON_Print(json) : cJSON_PrintUnformatted(json), *shown = text ? text_json(text) : NULL;
+    if (shown)
+        puts(shown);
+    free(shown);
+    cJSON_free(text);
+    cJSON_Delete(json);
+    return shown ? UVK_OK : uvk_fail_memory(err, 0, "JSON");
+}
+
+void print_escaped(const char *text)
+{
+    char *escaped = text_escaped(text);
+    fputs(escaped, stdout);
+    free(escaped);
 }
 
 uvk_status flush_results(uvk_error *err)

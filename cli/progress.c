@@ -1,12 +1,14 @@
 #include "progress.h"
 
+#include "text.h"
+
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
 #include <unistd.h>
 
-enum { BAR = 24 };
+enum { BAR = 24, NAME = 40 };
 
 static struct {
     bool active, drawn;
@@ -39,6 +41,18 @@ static void print_remaining(double seconds)
         fprintf(stderr, "%ld:%02ld left", left / 60, left % 60);
 }
 
+/* Its first characters; what is cut is cut between two of them. */
+static void print_name(const char *name)
+{
+    char *escaped = text_escaped(name);
+    size_t length = strlen(escaped);
+    if (length > NAME)
+        for (length = NAME; length > 0 && ((unsigned char)escaped[length] & 0xc0) == 0x80;)
+            length--;
+    fprintf(stderr, "  %.*s\033[K", (int)length, escaped);
+    free(escaped);
+}
+
 static void draw(double done, long units, const char *name)
 {
     double now = seconds_now(), passed = now - progress.started + 1e-9;
@@ -53,7 +67,7 @@ static void draw(double done, long units, const char *name)
         fprintf(stderr, "%.1f %s/s  ", (double)units / passed, progress.unit);
         print_remaining(passed * (1 - done) / done);
     }
-    fprintf(stderr, "  %.40s\033[K", name);
+    print_name(name);
     progress.last = now;
     progress.drawn = true;
 }

@@ -246,7 +246,9 @@ static uvk_status show(const refinement *f, const uvk_refine_report *report, uvk
     if (report->terms == 0)
         warn("%s: no two segments in any image, so that there was nothing to learn: it is the sum", o->out);
     if (!o->json) {
-        printf("%s  layer %d of %s, %s, %s\n", o->out, f->j->layer, f->j->info->name, perturb_names[o->perturb], solver_names[o->solver]);
+        printf("%s  layer %d of ", o->out, f->j->layer);
+        print_escaped(f->j->info->name);
+        printf(", %s, %s\n", perturb_names[o->perturb], solver_names[o->solver]);
         printf("%d image%s, %ld segment%s, %ld difference%s; loss %.6g at the start, %.6g now; objective %.6g; cosine with the start %.4f\n", f->images, plural(f->images),
                f->clusters, plural(f->clusters), report->terms, plural(report->terms), report->loss_before, report->loss_after, report->objective, report->kept);
         return flush_results(err);

@@ -31,7 +31,10 @@ uvk_status segment_table(const job *j, const explained *r, uvk_error *err)
     const segmented *g = r->segments;
     size_t pixels = (size_t)g->s.width * (size_t)g->s.height;
     char words[APPROXIMATION_WORDS];
-    printf("%s  layer %d of %s, %s, %s%s: %d segment%s", r->path, j->layer, j->info->name, scalar_names[j->o->scalar], order_names[j->o->order],
+    print_escaped(r->path);
+    printf("  layer %d of ", j->layer);
+    print_escaped(j->info->name);
+    printf(", %s, %s%s: %d segment%s", scalar_names[j->o->scalar], order_names[j->o->order],
            approximation_words(j->o, words), g->s.clusters, g->s.clusters == 1 ? "" : "s");
     if (!isnan(g->s.silhouette))
         printf(", silhouette %.3f", g->s.silhouette);

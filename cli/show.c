@@ -95,7 +95,10 @@ uvk_status show_table(const job *j, const explained *r, uvk_error *err)
 {
     bool vision = j->info->modality == UVK_VISION;
     char words[APPROXIMATION_WORDS];
-    printf("%s  layer %d of %s, %s, %s%s\n", r->path, j->layer, j->info->name, scalar_names[j->o->scalar], order_names[j->o->order], approximation_words(j->o, words));
+    print_escaped(r->path);
+    printf("  layer %d of ", j->layer);
+    print_escaped(j->info->name);
+    printf(", %s, %s%s\n", scalar_names[j->o->scalar], order_names[j->o->order], approximation_words(j->o, words));
     whole_image_print(j, r);
     printf("%-13s   top sources: token %sscore\n", "target", vision ? "(row,column) " : "\"text\" ");
     for (int k = 0; k < r->targets.count; k++)
@@ -147,12 +150,8 @@ cJSON *show_describe(const job *j, const explained *r)
 
 uvk_status show_line(cJSON *json, uvk_error *err)
 {
-    char *line = cJSON_PrintUnformatted(json);
-    if (line)
-        puts(line);
-    cJSON_free(line);
-    cJSON_Delete(json);
-    return line ? flush_results(err) : uvk_fail(err, UVK_FAILED, "out of memory");
+    uvk_status status = print_json(json, false, err);
+    return status == UVK_OK ? flush_results(err) : status;
 }
 
 uvk_status show_json(const job *j, const explained *r, uvk_error *err)

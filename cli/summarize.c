@@ -76,15 +76,25 @@ static void print_ids(const explained *r)
         }
 }
 
+static void print_name(const char *name)
+{
+    print_escaped(name);
+    fputs(": ", stdout);
+}
+
 /* Ids without a tokenizer stay numbers. */
 static void print_summary(const job *j, const explained *r)
 {
     if (j->inputs > 1)
-        printf("%s: ", r->name);
-    if (r->text.summary.text)
-        printf("%.*s", (int)r->text.summary.length, r->text.summary.text);
-    else
+        print_name(r->name);
+    if (r->text.summary.text) {
+        char *all = text_view_slice(&r->text.summary, 0, (int)r->text.summary.length), *text = text_shown(all);
+        fputs(text, stdout);
+        free(text);
+        free(all);
+    } else {
         print_ids(r);
+    }
     fputs(j->table ? "\n\n" : "\n", stdout);
 }
 

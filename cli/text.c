@@ -1,12 +1,14 @@
 #include "text.h"
 
-#include "ultravk.h"
+#include "error.h"
 
 #include <stdarg.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
+#include <unistd.h>
 
 void text_no_memory(void)
 {
@@ -80,19 +82,53 @@ char *text_utf8(const char *bytes)
     return out;
 }
 
-char *text_escaped(const char *bytes)
+/* Of one character, of at most three bytes. */
+static unsigned code_point(const unsigned char *c, int length)
 {
-    char *clean = text_utf8(bytes), *out = text_alloc(strlen(clean) * 4 + 1, 1), *end = out;
-    for (const char *c = clean; *c; c++) {
-        if (*c == '\n' || *c == '\t' || *c == '\r' || *c == '\\')
-            end += sprintf(end, "\\%c", *c == '\n' ? 'n' : *c == '\t' ? 't' : *c == '\r' ? 'r' : '\\');
-        else if ((unsigned char)*c < 0x20 || *c == 0x7f)
-            end += sprintf(end, "\\x%02x", (unsigned)*c);
+    unsigned high = length == 3 ? c[0] & 0x0fu : c[0] & 0x1fu, low = length > 1 ? c[length - 1] & 0x3fu : 0;
+    return length == 1 ? c[0] : length == 2 ? high << 6 | low : high << 12 | (c[1] & 0x3fu) << 6 | low;
+}
+
+/* kept: control characters that stay. */
+static char *escape(const char *bytes, const char *kept, bool json)
+{
+    char *clean = text_utf8(bytes), *out = text_alloc(strlen(clean) * 6 + 1, 1), *end = out;
+    for (const char *c = clean; *c;) {
+        int length = strchr(kept, *c) ? 0 : uvk_control_length((const unsigned char *)c);
+        if (length == 0)
+            *end++ = *c++;
+        else if (length == 1 && !json)
+            end += sprintf(end, "\\x%02x", (unsigned char)*c);
         else
-            *end++ = *c;
+            end += sprintf(end, "\\u%04x", code_point((const unsigned char *)c, length));
+        c += length;
     }
     free(clean);
     return out;
+}
+
+char *text_escaped(const char *bytes)
+{
+    char *doubled = text_alloc(2 * strlen(bytes) + 1, 1), *end = doubled;
+    for (const char *c = bytes; *c; c++) {
+        bool named = strchr("\n\t\r\\", *c) != NULL;
+        if (named)
+            *end++ = '\\';
+        *end++ = !named || *c == '\\' ? *c : *c == '\n' ? 'n' : *c == '\t' ? 't' : 'r';
+    }
+    char *out = escape(doubled, "", false);
+    free(doubled);
+    return out;
+}
+
+char *text_shown(const char *bytes)
+{
+    return isatty(STDOUT_FILENO) ? escape(bytes, "\n\t", false) : text_copy(bytes);
+}
+
+char *text_json(const char *json)
+{
+    return escape(json, "\n\t", true);
 }
 
 char *text_unescaped(const char *text)

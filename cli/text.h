@@ -17,10 +17,15 @@ char *text_format(const char *format, ...) __attribute__((format(printf, 1, 2)))
 /* A copy in which bytes that are not UTF-8 became U+FFFD: JSON and the database hold UTF-8 only, file names hold anything. */
 char *text_utf8(const char *bytes);
 
-/* A copy on one line: control characters become \n, \t, \r or \xNN, a backslash two. Bytes that are not UTF-8 become U+FFFD. */
+/* A copy on one line: what steers a terminal or turns the reading direction becomes \n, \t, \r, \xNN or \uNNNN, a backslash two. Bytes that
+ * are not UTF-8 become U+FFFD. */
 char *text_escaped(const char *bytes);
 /* The reverse, of \n, \t and a double backslash; any other backslash stays. */
 char *text_unescaped(const char *text);
+/* A copy of a text of several lines for standard output: on a terminal such characters are escaped, elsewhere they stay. */
+char *text_shown(const char *bytes);
+/* Printed JSON with such characters as \uNNNN within its strings, which are the same then; cJSON does so with the first 32 only. */
+char *text_json(const char *json);
 
 /* "4.5 MiB" into out. */
 const char *text_bytes(uint64_t bytes, char out[32]);

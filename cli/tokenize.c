@@ -36,7 +36,7 @@ static void print_token(const uvk_tokenizer *t, const uvk_encoded *token, size_t
     free(slice);
 }
 
-static uvk_status print_json(const uvk_tokenizer *t, const uvk_encoding *encoding, uvk_error *err)
+static uvk_status print_object(const uvk_tokenizer *t, const uvk_encoding *encoding, uvk_error *err)
 {
     cJSON *json = cJSON_CreateObject();
     cJSON *ids = cJSON_AddArrayToObject(json, "ids"), *pieces = cJSON_AddArrayToObject(json, "pieces"), *offsets = cJSON_AddArrayToObject(json, "offsets");
@@ -48,12 +48,7 @@ static uvk_status print_json(const uvk_tokenizer *t, const uvk_encoding *encodin
         cJSON_AddItemToArray(offsets, cJSON_CreateIntArray((int[]){(int)token->start, (int)token->end}, 2));
         free(piece);
     }
-    char *line = cJSON_PrintUnformatted(json);
-    if (line)
-        puts(line);
-    cJSON_free(line);
-    cJSON_Delete(json);
-    return line ? UVK_OK : uvk_fail(err, UVK_FAILED, "out of memory");
+    return print_json(json, false, err);
 }
 
 static uvk_status tokenize(const options *o, const uvk_tokenizer *t, const source_part *part, uvk_error *err)
@@ -63,7 +58,7 @@ static uvk_status tokenize(const options *o, const uvk_tokenizer *t, const sourc
     if (status != UVK_OK)
         return status;
     if (o->json)
-        status = print_json(t, &encoding, err);
+        status = print_object(t, &encoding, err);
     for (size_t i = 0; i < encoding.count && !o->json; i++)
         print_token(t, &encoding.tokens[i], i, part->text);
     uvk_encoding_free(&encoding);

@@ -16,6 +16,7 @@ static int harden(sqlite3 *sqlite)
         {SQLITE_DBCONFIG_TRUSTED_SCHEMA, 0},
         {SQLITE_DBCONFIG_ENABLE_LOAD_EXTENSION, 0},
         {SQLITE_DBCONFIG_ENABLE_FKEY, 1},
+        {SQLITE_DBCONFIG_ENABLE_TRIGGER, 0}, /* this program makes none */
     };
     int code = SQLITE_OK;
     for (size_t i = 0; i < sizeof settings / sizeof *settings && code == SQLITE_OK; i++)

@@ -1,6 +1,7 @@
 /* Rows that an earlier run stored: gradients are dear, and what is made of them is not. */
 #include "sql.h"
 
+#include <math.h>
 #include <string.h>
 
 /* The latest run of the same parameters that has a row for every target. */
@@ -36,9 +37,11 @@ static uvk_status read_row(uvk_db *db, sqlite3_stmt *select, int32_t target, int
     int code = sqlite3_bind_int(select, 3, target);
     if (code == SQLITE_OK)
         code = sqlite3_step(select);
-    *found = code == SQLITE_ROW && sqlite3_column_bytes(select, 0) == 4 * n_tokens;
+    *found = code == SQLITE_ROW && sqlite3_column_type(select, 0) == SQLITE_BLOB && sqlite3_column_bytes(select, 0) == 4 * n_tokens;
     if (*found)
         from_little_endian(sqlite3_column_blob(select, 0), n_tokens, row);
+    for (int i = 0; *found && i < n_tokens; i++) /* who else wrote to the file is not known */
+        *found = isfinite(row[i]);
     if (code != SQLITE_ROW && code != SQLITE_DONE)
         status = uvk_sql_fail(db, err);
     sqlite3_reset(select);

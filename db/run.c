@@ -48,7 +48,7 @@ uvk_status uvk_run_fresh_key(uvk_db *db, const char *base, char key[UVK_RUN_KEY_
 {
     int64_t last = 0; /* stays 0 without a run of that key; one without a suffix counts as 1 */
     uvk_status status = uvk_sql_get(db,
-        "SELECT max(1, max(CAST(substr(key, 66) AS INTEGER))) FROM run WHERE " UVK_RUN_HAS_BASE,
+        "SELECT max(1, max(CASE WHEN n < 2147483648 THEN n ELSE 1 END)) FROM (SELECT CAST(substr(key, 66) AS INTEGER) AS n FROM run WHERE " UVK_RUN_HAS_BASE ")",
         UVK_VALUES(uvk_sql_text(base)), &last, err);
     if (last == 0)
         snprintf(key, UVK_RUN_KEY_SIZE, "%s", base);

@@ -7,7 +7,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 enum { LARGEST_CONFIG = 16 << 20, MOST_IDS = 1 << 20 };
 
@@ -140,7 +139,7 @@ static uvk_status read_file(const char *dir, const char *name, int vocabulary, b
     cJSON *config = NULL;
     if (!file)
         return uvk_fail_memory(err, 4096, "a file name");
-    bool there = access(file, F_OK) == 0;
+    bool there = uvk_file_exists(file);
     uvk_status status = there ? uvk_json_load(file, LARGEST_CONFIG, &config, err) : UVK_OK;
     if (status == UVK_OK && there) {
         reader r = {config, file, vocabulary};

@@ -85,6 +85,12 @@ uvk_status uvk_file_read(const char *path, size_t max_bytes, void **out, size_t 
     return status;
 }
 
+bool uvk_file_exists(const char *path)
+{
+    struct stat info;
+    return lstat(path, &info) == 0;
+}
+
 char *uvk_file_join(const char *dir, const char *name)
 {
     size_t n = strlen(dir);

@@ -15,6 +15,9 @@ uvk_status uvk_file_read_exact(int fd, const char *path, void *out, size_t size,
  * directory, unreadable or larger: UVK_BAD_INPUT. */
 uvk_status uvk_file_read(const char *path, size_t max_bytes, void **out, size_t *size, uvk_error *err);
 
+/* Whether something has that name: also a link to what is missing, so that opening it says what is wrong. */
+bool uvk_file_exists(const char *path);
+
 /* dir/name, owned, free(); NULL when memory ran out. */
 char *uvk_file_join(const char *dir, const char *name);
 

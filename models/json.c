@@ -26,11 +26,25 @@ static const char *skip_space(const char *p, const char *end)
     return p;
 }
 
+/* cJSON ends a string at an escaped NUL and says nothing of what follows. U+FFFF, which is no character, keeps such a string apart from
+ * every other. */
+static void keep_nul(char *text, size_t size)
+{
+    for (size_t i = 0; i + 6 <= size; i++) {
+        if (text[i] != '\\')
+            continue;
+        if (memcmp(text + i, "\\u0000", 6) == 0)
+            memcpy(text + i + 2, "ffff", 4);
+        i++; /* what a backslash escapes begins no escape */
+    }
+}
+
 /* text[size] is NUL: cJSON 1.7.15 can look one byte past an input that does not end so. */
-static uvk_status parse_terminated(const char *text, size_t size, const char *name, cJSON **out, uvk_error *err)
+static uvk_status parse_terminated(char *text, size_t size, const char *name, cJSON **out, uvk_error *err)
 {
     if (count_values(text, size) > MAX_VALUES)
         return uvk_fail(err, UVK_BAD_INPUT, "%s: too many JSON values (expected at most %d)", name, MAX_VALUES);
+    keep_nul(text, size);
     const char *end = text;
     errno = 0;
     cJSON *document = cJSON_ParseWithLengthOpts(text, size + 1, &end, 0);

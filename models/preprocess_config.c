@@ -7,7 +7,6 @@
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 enum { MAX_CONFIG = 1 << 20 };
 
@@ -241,7 +240,7 @@ static uvk_status load_optional(const char *dir, const char *name, char **path, 
     *path = uvk_file_join(dir, name);
     if (!*path)
         return uvk_fail_memory(err, strlen(dir) + strlen(name) + 2, "a path");
-    return access(*path, F_OK) == 0 ? uvk_json_load(*path, MAX_CONFIG, document, err) : UVK_OK;
+    return uvk_file_exists(*path) ? uvk_json_load(*path, MAX_CONFIG, document, err) : UVK_OK;
 }
 
 /* Reads dir/name, or the object called member in it; *found tells whether there was such a thing. */

@@ -7,7 +7,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 #define TEXT "{text}"
 #define REQUEST "Summarize the following text.\n\n" TEXT
@@ -61,7 +60,7 @@ static uvk_status load_json(const char *dir, const char *name, cJSON **out, uvk_
     char *path = uvk_file_join(dir, name);
     if (!path)
         return uvk_fail_memory(err, strlen(dir), "a path");
-    uvk_status status = access(path, F_OK) == 0 ? uvk_json_load(path, MAX_CONFIG, out, err) : UVK_OK;
+    uvk_status status = uvk_file_exists(path) ? uvk_json_load(path, MAX_CONFIG, out, err) : UVK_OK;
     free(path);
     return status;
 }
@@ -120,7 +119,7 @@ static uvk_status load_template(const char *dir, char **out, uvk_error *err)
     if (!path)
         return uvk_fail_memory(err, strlen(dir), "a path");
     uvk_status status;
-    if (access(path, F_OK) == 0) {
+    if (uvk_file_exists(path)) {
         size_t size;
         void *bytes = NULL;
         status = uvk_file_read(path, MAX_TEMPLATE, &bytes, &size, err);

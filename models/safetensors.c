@@ -66,12 +66,6 @@ static uvk_status collect_paths(uvk_tensor_file *file, uvk_error *err)
     return UVK_OK;
 }
 
-static bool exists(const char *path)
-{
-    struct stat info;
-    return lstat(path, &info) == 0; /* a dangling link exists: opening it says what is wrong */
-}
-
 /* names: sorted and different. */
 static uvk_status open_shards(uvk_tensor_file *file, const char *dir, const char *const *names, size_t n, uvk_error *err)
 {
@@ -82,7 +76,7 @@ static uvk_status open_shards(uvk_tensor_file *file, const char *dir, const char
         char *path = uvk_file_join(dir, names[i]);
         if (!path)
             return uvk_fail_memory(err, strlen(dir) + strlen(names[i]) + 2, "a path");
-        uvk_status status = exists(path) ? uvk_shard_open(path, &file->shards[file->n_shards++], err)
+        uvk_status status = uvk_file_exists(path) ? uvk_shard_open(path, &file->shards[file->n_shards++], err)
                                          : uvk_fail(err, UVK_BAD_INPUT, "%s: missing (%s names it)", path, file->index);
         free(path);
         if (status != UVK_OK)
@@ -173,12 +167,12 @@ static uvk_status open_index(uvk_tensor_file *file, const char *dir, uvk_error *
 static uvk_status open_folder(uvk_tensor_file *file, const char *dir, const char *single, uvk_error *err)
 {
     static const char *const name = "model.safetensors";
-    if (exists(single))
+    if (uvk_file_exists(single))
         return open_shards(file, dir, &name, 1, err);
     file->index = uvk_file_join(dir, "model.safetensors.index.json");
     if (!file->index)
         return uvk_fail_memory(err, strlen(dir), "a path");
-    if (exists(file->index))
+    if (uvk_file_exists(file->index))
         return open_index(file, dir, err);
     return uvk_fail_no_weights(dir, err);
 }

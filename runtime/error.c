@@ -4,9 +4,7 @@
 #include <stdio.h>
 #include <string.h>
 
-/* Bytes of the UTF-8 character at c that steers a terminal, breaks the line or turns the reading direction of what follows; 0: it
- * does none of that. */
-static int control_length(const unsigned char *c)
+int uvk_control_length(const unsigned char *c)
 {
     if (c[0] < 0x20 || c[0] == 0x7f)
         return 1;
@@ -14,6 +12,8 @@ static int control_length(const unsigned char *c)
         return c[1] >= 0x80 && c[1] <= 0x9f ? 2 : 0;
     if (c[0] == 0xd8)
         return c[1] == 0x9c ? 2 : 0;
+    if (c[0] == 0xef)
+        return c[1] == 0xbb && c[2] == 0xbf ? 3 : 0;
     if (c[0] != 0xe2)
         return 0;
     bool turns = c[1] == 0x80 && (c[2] == 0x8e || c[2] == 0x8f || (c[2] >= 0xa8 && c[2] <= 0xae));
@@ -23,7 +23,7 @@ static int control_length(const unsigned char *c)
 static void replace_control_characters(char *text)
 {
     for (unsigned char *c = (unsigned char *)text; *c; c++)
-        for (int n = control_length(c); n > 0; n--, c += n > 0)
+        for (int n = uvk_control_length(c); n > 0; n--, c += n > 0)
             *c = '?';
 }
 

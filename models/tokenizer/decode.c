@@ -7,8 +7,15 @@
 
 /* ---- Strings ---------------------------------------------------------------------------------------------------------------- */
 
+/* A decoder may make each character a thousand, and there may be many of them. */
+enum { LONGEST = 1 << 26 };
+
 void uvk_strings_put(uvk_strings *s, const char *bytes, size_t n)
 {
+    if (s->too_long || n > LONGEST - s->length) {
+        s->too_long = true;
+        return;
+    }
     if (s->length + n > s->room) {
         size_t room = s->room * 2 + n + 256;
         char *grown = realloc(s->bytes, room);

@@ -159,7 +159,7 @@ static void wordpiece(const uvk_decoder *d, size_t index, const char *text, size
         uvk_strings_put(out, " ", 1);
     size_t skipped = index > 0 && within ? prefix : 0;
     uvk_strings_put(out, text + skipped, n - skipped);
-    if (d->cleanup && !out->no_memory)
+    if (d->cleanup && !out->no_memory && !out->too_long)
         clean(out, from);
 }
 
@@ -271,6 +271,7 @@ static void byte_level(const uvk_strings *in, uvk_strings *out)
     put_lossy(out, bytes.bytes, bytes.length);
     uvk_strings_end(out);
     out->no_memory |= bytes.no_memory;
+    out->too_long |= bytes.too_long;
     uvk_strings_free(&bytes);
 }
 
@@ -322,6 +323,7 @@ static void byte_fallback(const uvk_strings *in, uvk_strings *out)
     }
     flush_bytes(&bytes, out);
     out->no_memory |= bytes.no_memory;
+    out->too_long |= bytes.too_long;
     uvk_strings_free(&bytes);
 }
 
@@ -347,6 +349,8 @@ uvk_status uvk_decode_strings(const uvk_decoders *list, uvk_strings *strings, uv
         uvk_status status = run(&list->items[i], strings, &next, err);
         if (status == UVK_OK && (next.no_memory || strings->no_memory))
             status = uvk_fail_memory(err, strings->length, "decoded text");
+        if (status == UVK_OK && (next.too_long || strings->too_long))
+            status = uvk_fail(err, UVK_BAD_INPUT, "the decoders of the tokenizer make the text too long");
         if (status != UVK_OK) {
             uvk_strings_free(&next);
             return status;

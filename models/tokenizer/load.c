@@ -5,7 +5,6 @@
 
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 enum { MAX_FILE = 128 * 1024 * 1024 };
 
@@ -57,7 +56,7 @@ static uvk_status read_document(const char *path, cJSON **out, uvk_error *err)
 static bool has(const char *dir, const char *name)
 {
     char path[4096];
-    return snprintf(path, sizeof path, "%s/%s", dir, name) < (int)sizeof path && access(path, F_OK) == 0;
+    return snprintf(path, sizeof path, "%s/%s", dir, name) < (int)sizeof path && uvk_file_exists(path);
 }
 
 bool uvk_tokenizer_exists(const char *dir)

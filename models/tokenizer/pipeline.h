@@ -228,7 +228,7 @@ typedef struct uvk_strings {
     size_t length, room;
     size_t *ends;
     size_t count, end_room;
-    bool no_memory; /* sticky */
+    bool no_memory, too_long; /* sticky */
 } uvk_strings;
 
 void uvk_strings_put(uvk_strings *s, const char *bytes, size_t n); /* to the last string */

@@ -5,7 +5,6 @@
 
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 enum { MAX_FILE = 128 * 1024 * 1024, MAX_CONFIG = 1 << 20 };
 
@@ -46,7 +45,7 @@ static uvk_status read_config(const char *dir, cJSON **out, char **path, uvk_err
     *path = uvk_file_join(dir, "tokenizer_config.json");
     if (!*path)
         return uvk_fail_memory(err, strlen(dir), "a path");
-    return access(*path, F_OK) == 0 ? uvk_json_load(*path, MAX_CONFIG, out, err) : UVK_OK;
+    return uvk_file_exists(*path) ? uvk_json_load(*path, MAX_CONFIG, out, err) : UVK_OK;
 }
 
 /* ---- vocab.txt: BERT ------------------------------------------------------------------------------------------------------------ */
@@ -185,8 +184,8 @@ static uvk_status build(const char *dir, const char *path, bool is_bert, cJSON *
 uvk_status uvk_vocabulary_files_document(const char *dir, cJSON **out, char **file, uvk_error *err)
 {
     char *json = uvk_file_join(dir, "vocab.json"), *text = uvk_file_join(dir, "vocab.txt"), *merges = uvk_file_join(dir, "merges.txt");
-    bool ok = json && text && merges, is_gpt2 = ok && access(json, F_OK) == 0 && access(merges, F_OK) == 0;
-    bool is_bert = ok && !is_gpt2 && access(text, F_OK) == 0;
+    bool ok = json && text && merges, is_gpt2 = ok && uvk_file_exists(json) && uvk_file_exists(merges);
+    bool is_bert = ok && !is_gpt2 && uvk_file_exists(text);
     free(merges);
     *file = is_gpt2 ? json : text;
     free(is_gpt2 ? text : json);

@@ -2,6 +2,8 @@
 import ast
 import json
 import os
+import pty
+import select
 import shutil
 import sqlite3
 import struct
@@ -129,6 +131,25 @@ class ProgramTest(unittest.TestCase):
         source = {} if "input" in more else {"stdin": subprocess.DEVNULL}
         return subprocess.run([PROGRAM, *map(str, arguments)], cwd=self.folder, env=self.environment(env), text=True, errors="surrogateescape",
                               timeout=900, **{"capture_output": True, **source, **more})
+
+    def on_terminal(self, *arguments, stdout=False):
+        """What the program writes to a terminal that is its stderr, and stdout as well where that is wanted."""
+        master, slave = pty.openpty()
+        process = subprocess.Popen([PROGRAM, *arguments], cwd=self.folder, env={**self.environment(None), "TERM": "xterm"},
+                                   stdout=slave if stdout else subprocess.DEVNULL, stderr=slave)
+        os.close(slave)
+        seen = b""
+        while select.select([master], [], [], 60)[0]:
+            try:
+                part = os.read(master, 4096)
+            except OSError: # Linux says so when the other side is closed
+                break
+            if not part:
+                break
+            seen += part
+        os.close(master)
+        self.assertEqual(process.wait(), 0, seen)
+        return seen.decode()
 
     def ok(self, *arguments, **more):
         r = self.run_program(*arguments, **more)

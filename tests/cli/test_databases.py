@@ -4,7 +4,6 @@ import importlib.util
 import io
 import json
 import os
-import pty
 import re
 import shutil
 import subprocess
@@ -54,22 +53,9 @@ class Hostile(ProgramTest):
             self.assert_harmless(self.ok("query", "r.db", "--named", named).stdout)
 
     def test_csv_on_a_terminal(self):
-        master, slave = pty.openpty()
-        process = subprocess.Popen([PROGRAM, "query", "r.db", "SELECT name, text FROM input", "--format", "csv"], cwd=self.folder, stdout=slave)
-        os.close(slave)
-        seen = b""
-        while True:
-            try:
-                part = os.read(master, 4096)
-            except OSError: # the other end is closed
-                break
-            if not part:
-                break
-            seen += part
-        os.close(master)
-        self.assertEqual(process.wait(), 0)
-        self.assert_harmless(seen.decode().replace("\r", ""))
-        self.assertIn("\\x1b[31m", seen.decode())
+        seen = self.on_terminal("query", "r.db", "SELECT name, text FROM input", "--format", "csv", stdout=True)
+        self.assert_harmless(seen.replace("\r", ""))
+        self.assertIn("\\x1b[31m", seen)
 
     def test_parameters_and_messages(self):
         found = json.loads(self.ok("query", "r.db", "--named", "top-sources", "input=" + self.name, "--json").stdout)

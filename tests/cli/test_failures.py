@@ -1,7 +1,5 @@
 """What can go wrong around a good run: no device, no disk, no reader, an impatient user."""
 import os
-import pty
-import select
 import signal
 import stat
 import subprocess
@@ -150,25 +148,6 @@ class Interrupted(FailureTest):
 
 
 class Terminal(FailureTest):
-    def on_terminal(self, *arguments):
-        """What the program writes to a terminal that is its stderr."""
-        master, slave = pty.openpty()
-        process = subprocess.Popen([PROGRAM, *arguments], cwd=self.folder, env={**self.environment(None), "TERM": "xterm"}, stdout=subprocess.DEVNULL,
-                                   stderr=slave)
-        os.close(slave)
-        seen = b""
-        while select.select([master], [], [], 60)[0]:
-            try:
-                part = os.read(master, 4096)
-            except OSError: # Linux says so when the other side is closed
-                break
-            if not part:
-                break
-            seen += part
-        os.close(master)
-        self.assertEqual(process.wait(), 0, seen)
-        return seen.decode()
-
     def test_bar(self):
         self.assertIn("targets/s", self.on_terminal("explain", "--model", "model", "photo.png"))
 
