@@ -147,7 +147,8 @@ static void add_lines(input_list *list, const char *path)
         list->bad = true;
         return;
     }
-    char *rest = text, *line;
+    static const char mark[] = "\xef\xbb\xbf"; /* some editors begin UTF-8 with it */
+    char *rest = (char *)text + (strncmp(text, mark, 3) == 0 ? 3 : 0), *line;
     int before = list->count;
     if (memchr(text, 0, size)) {
         reject(list, path, "not a list of paths (found a zero byte, expected text with one path a line)");

@@ -1,6 +1,7 @@
 /* Queries: a database opened for reading, SQL of the user's or one of ours. */
 #include "query.h"
 #include "schema.h"
+#include "source.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -66,6 +67,26 @@ static uvk_status open_readable(const char *path, const struct stat *before, uvk
     return open_apart(path, before, out, err);
 }
 
+/* Nothing in the file is wrong then, as far as anybody could read it. */
+static bool is_the_systems(int code)
+{
+    switch (code) {
+    case SQLITE_CANTOPEN:
+    case SQLITE_READONLY:
+    case SQLITE_FULL:
+    case SQLITE_IOERR:
+    case SQLITE_BUSY:
+    case SQLITE_LOCKED:
+    case SQLITE_PROTOCOL:
+    case SQLITE_PERM:
+    case SQLITE_NOMEM:
+    case SQLITE_INTERRUPT:
+        return true;
+    default:
+        return false;
+    }
+}
+
 uvk_status uvk_query_open(const char *path, uvk_db **out, uvk_error *err)
 {
     struct stat info;
@@ -73,9 +94,11 @@ uvk_status uvk_query_open(const char *path, uvk_db **out, uvk_error *err)
     bool had_log = size_beside(path, "-wal") >= 0;
     if (stat(path, &info) != 0)
         return uvk_fail(err, errno == ENOENT || errno == ENOTDIR ? UVK_BAD_INPUT : UVK_FAILED, "%s: %s", path, strerror(errno));
-    if (!S_ISREG(info.st_mode) && !S_ISDIR(info.st_mode))
+    if (!S_ISREG(info.st_mode))
         return uvk_fail(err, UVK_BAD_INPUT, "%s: not a regular file", path);
     uvk_status status = open_readable(path, &info, &db, err);
+    if (status && db && !is_the_systems(sqlite3_errcode(db->sqlite)))
+        status = uvk_source_blame(status, err);
     if (!status && uvk_authorize_reading(db->sqlite) != SQLITE_OK)
         status = uvk_sql_fail(db, err);
     if (db)
@@ -143,7 +166,13 @@ uvk_status uvk_query_fail(uvk_db *db, uvk_error *err)
         return uvk_fail(err, UVK_USAGE, "%s: SQL error: %s (a query only reads)", db->path, sqlite3_errmsg(db->sqlite));
     if (is_the_users(code))
         return uvk_fail(err, UVK_USAGE, "%s: SQL error: %s", db->path, sqlite3_errmsg(db->sqlite));
-    return uvk_sql_fail(db, err);
+    return uvk_query_fail_ours(db, err);
+}
+
+uvk_status uvk_query_fail_ours(uvk_db *db, uvk_error *err)
+{
+    uvk_status status = uvk_sql_fail(db, err);
+    return is_the_systems(sqlite3_errcode(db->sqlite)) ? status : uvk_source_blame(status, err);
 }
 
 /* ---- SQL of the user's ---------------------------------------------------------------------------------------------- */

@@ -291,7 +291,10 @@ static uvk_status load_vision(uvk_model *m, int height, int width, uvk_error *er
         uvk_preprocess_resize(&m->preprocess, height, width);
         return uvk_arch_resize(a, height, width, err);
     }
-    return m->family->any_size && uvk_preprocess_fixed_size(&m->preprocess, &width, &height) ? uvk_arch_resize(a, height, width, err) : UVK_OK;
+    if (!m->family->any_size || !uvk_preprocess_fixed_size(&m->preprocess, &width, &height))
+        return UVK_OK;
+    status = uvk_arch_resize(a, height, width, err);
+    return status != UVK_USAGE ? status : uvk_fail(err, UVK_BAD_INPUT, "%s: its preparation of photos makes images of %dx%d pixels, which the model cannot take", m->path, width, height);
 }
 
 static uvk_status load_content(uvk_model *m, int height, int width, uvk_error *err)

@@ -216,6 +216,8 @@ static uvk_status make_chat(const char *dir, const char *source, uvk_prompt *out
         const chat c = {.source = source, .bos = bos && strstr(source, "bos_token") ? bos : "", .eos = eos ? eos : ""};
         text = write_chat(&c);
         status = text ? split(text, out, err) : uvk_fail_memory(err, strlen(source), "a prompt");
+        if (status == UVK_USAGE)
+            status = uvk_fail(err, UVK_BAD_INPUT, "%s/tokenizer_config.json: its special tokens make a prompt that does not hold %s once", dir, TEXT);
     }
     free(bos);
     free(eos);

@@ -16,7 +16,7 @@ static uvk_status check_tokenizer(const uvk_model *m, uvk_error *err)
         return uvk_fail(err, m->tokenizer_error.status, "%s", m->tokenizer_error.message);
     if (!m->tokenizer)
         return uvk_fail(err, UVK_BAD_INPUT, "%s: has no tokenizer (expected tokenizer.json, vocab.json with merges.txt, or vocab.txt)", m->path);
-    int32_t size = uvk_tokenizer_size(m->tokenizer);
+    int32_t size = uvk_tokenizer_vocabulary(m->tokenizer);
     if (size > m->arch.vocabulary)
         return uvk_fail(err, UVK_BAD_INPUT, "%s: the tokenizer is of another model (found ids up to %d, the embedding has rows for 0 to %d)", m->path, size - 1,
                         m->arch.vocabulary - 1);
@@ -129,7 +129,11 @@ static uvk_status append_encoding(uvk_input *in, const region *r, const uvk_enco
     uvk_status status = make_room(in, n, err);
     while (n > 0 && !r->trailing && encoding->tokens[n - 1].special)
         n--;
-    int kept = 0;
+    int kept = 0, vocabulary = in->model->arch.vocabulary;
+    for (size_t i = 0; !status && i < n; i++) /* a token that was added to the tokenizer alone has no embedding */
+        if (encoding->tokens[i].id >= vocabulary)
+            status = uvk_fail(err, UVK_BAD_INPUT, "%s: token %zu of the text is not in the vocabulary (found id %d, expected 0 to %d)", in->path, i,
+                              encoding->tokens[i].id, vocabulary - 1);
     for (size_t i = 0; !status && i < n; i++) {
         const uvk_encoded *e = &encoding->tokens[i];
         bool marker = e->special || uvk_is_marker(in->model->tokenizer, e->id), inside = !e->special && is_inside(r, e);

@@ -216,14 +216,14 @@ static void a_missing_file_is_bad_input_and_is_not_made(void **state)
     snprintf(path, sizeof path, "%s/none.db", t->folder);
     refuse(path, "SELECT 1", UVK_BAD_INPUT, "none.db: No such file");
     assert_int_not_equal(access(path, F_OK), 0);
-    refuse(t->folder, "SELECT 1", UVK_FAILED, t->folder);
+    refuse(t->folder, "SELECT 1", UVK_BAD_INPUT, t->folder);
 }
 
 static void a_damaged_file_is_told(void **state)
 {
     const scratch *t = *state;
     assert_int_equal(truncate(t->path, 30000), 0);
-    refuse(t->path, "SELECT count(*) FROM contribution", UVK_FAILED, "results.db: ");
+    refuse(t->path, "SELECT count(*) FROM contribution", UVK_BAD_INPUT, "results.db: ");
 }
 
 /* ---- Beside a writer, and where nothing can be written ---------------------------------------------------------------- */
@@ -322,7 +322,7 @@ static void scores_of_hostile_files(void **state)
     assert_ok(uvk_sql_open(t->path, SQLITE_OPEN_READWRITE, &db, &err), &err);
     assert_ok(uvk_sql_exec(db, "CREATE VIEW map AS SELECT 1 AS id, score AS scores FROM scores(1)", &err), &err);
     uvk_db_close(db);
-    refuse(t->path, "SELECT * FROM scores(1)", UVK_FAILED, "malformed");
+    refuse(t->path, "SELECT * FROM scores(1)", UVK_BAD_INPUT, "malformed");
 }
 
 /* ---- Named queries ------------------------------------------------------------------------------------------------------ */

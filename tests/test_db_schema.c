@@ -85,7 +85,7 @@ static void a_newer_file_is_refused(void **state)
     run_plain(s->path, "PRAGMA user_version = 3");
     assert_fails(uvk_db_open(s->path, NULL, NULL, &db, &err), &err, UVK_FAILED, "newer");
     assert_null(db);
-    assert_fails(uvk_db_query(s->path, "SELECT 1", UVK_DB_TABLE, stdout, &err), &err, UVK_FAILED, "newer");
+    assert_fails(uvk_db_query(s->path, "SELECT 1", UVK_DB_TABLE, stdout, &err), &err, UVK_BAD_INPUT, "newer");
 }
 
 static void a_file_of_another_program_is_left_alone(void **state)
@@ -95,7 +95,7 @@ static void a_file_of_another_program_is_left_alone(void **state)
     uvk_db *db = NULL;
     run_plain(s->path, "CREATE TABLE bookmarks (url TEXT)");
     assert_fails(uvk_db_open(s->path, NULL, NULL, &db, &err), &err, UVK_FAILED, "not an ultravk database");
-    assert_fails(uvk_db_query(s->path, "SELECT 1", UVK_DB_TABLE, stdout, &err), &err, UVK_FAILED, "not an ultravk database");
+    assert_fails(uvk_db_query(s->path, "SELECT 1", UVK_DB_TABLE, stdout, &err), &err, UVK_BAD_INPUT, "not an ultravk database");
     run_plain(s->path, "PRAGMA user_version = 1"); /* many programs number their schema so */
     assert_fails(uvk_db_open(s->path, NULL, NULL, &db, &err), &err, UVK_FAILED, "not an ultravk database");
     assert_int_equal(number_of(s->path, "SELECT count(*) FROM sqlite_master"), 1);
@@ -113,7 +113,7 @@ static void what_is_no_database_is_refused(void **state)
         fputs("not a database\n", file);
     fclose(file);
     assert_fails(uvk_db_open(s->path, NULL, NULL, &db, &err), &err, UVK_FAILED, "results.db: file is not a database");
-    assert_fails(uvk_db_query(s->path, "SELECT 1", UVK_DB_TABLE, stdout, &err), &err, UVK_FAILED, "results.db: file is not a database");
+    assert_fails(uvk_db_query(s->path, "SELECT 1", UVK_DB_TABLE, stdout, &err), &err, UVK_BAD_INPUT, "results.db: file is not a database");
     assert_fails(uvk_db_open(s->folder, NULL, NULL, &db, &err), &err, UVK_FAILED, s->folder);
     snprintf(missing, sizeof missing, "%s/no/results.db", s->folder);
     assert_fails(uvk_db_open(missing, NULL, NULL, &db, &err), &err, UVK_FAILED, "unable to open");

@@ -111,6 +111,11 @@ int32_t uvk_tokenizer_size(const uvk_tokenizer *t)
     return last >= size ? last + 1 : size;
 }
 
+int32_t uvk_tokenizer_vocabulary(const uvk_tokenizer *t)
+{
+    return (int32_t)t->model.vocabulary.size;
+}
+
 const char *uvk_tokenizer_piece(const uvk_tokenizer *t, int32_t id)
 {
     const uvk_added_token *added = uvk_added_at(&t->added, id);

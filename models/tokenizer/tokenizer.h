@@ -45,6 +45,8 @@ uvk_status uvk_tokenizer_decode(const uvk_tokenizer *t, const int32_t *ids, size
 
 /* One more than the largest id. */
 int32_t uvk_tokenizer_size(const uvk_tokenizer *t);
+/* The same without tokens that were added to the vocabulary; a model may have no embedding for these. */
+int32_t uvk_tokenizer_vocabulary(const uvk_tokenizer *t);
 /* A token as the vocabulary writes it ("Ġworld"), or NULL. Lives as long as the tokenizer. */
 const char *uvk_tokenizer_piece(const uvk_tokenizer *t, int32_t id);
 /* The id of a vocabulary entry or an added token, or -1. */

@@ -106,7 +106,7 @@ class ReadOnly(FailureTest):
     def test_not_a_database(self):
         self.write("r.db", "this is a text and no database, whatever its name says\n" * 40)
         self.refused(1, *self.arguments, "--db", "r.db", says="r.db")
-        self.refused(1, "query", "r.db", "SELECT 1", says="r.db")
+        self.refused(3, "query", "r.db", "SELECT 1", says="r.db")
 
 
 class Interrupted(FailureTest):

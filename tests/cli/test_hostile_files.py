@@ -76,6 +76,12 @@ class Folders(ProgramTest):
             if before is not None:
                 self.write(folder + "/" + name, before)
 
+    def test_a_list_that_begins_with_a_mark(self):
+        make_model(self.path("model"))
+        self.write("photo.png", png(20, 20))
+        self.write("list", b"\xef\xbb\xbfphoto.png\n")
+        self.ok("explain", "--model", "model", "@list", "--tokens", "1", "--quiet")
+
 
 class Tokenizers(ProgramTest):
     def setUp(self):
@@ -91,6 +97,20 @@ class Tokenizers(ProgramTest):
         before = self.ids()
         self.tokenizer["model"]["vocab"]["a\0x"] = len(self.tokenizer["model"]["vocab"])
         self.assertEqual(self.ids(), before)
+
+    def test_added_tokens_beyond_the_embedding(self):
+        self.write("text", "The cat sat.")
+        beyond = len(self.tokenizer["model"]["vocab"]) + 5
+        self.tokenizer["added_tokens"].append({"id": beyond, "content": "<pad>", "special": True})
+        self.write("lm/tokenizer.json", json.dumps(self.tokenizer))
+        self.ok("explain", "--model", "lm", "text", "--tokens", "2", "--quiet")
+        self.write("text", "The <pad> sat.")
+        self.refused(3, "explain", "--model", "lm", "text", "--tokens", "2", "--quiet", says=("not in the vocabulary", str(beyond)))
+
+    def test_a_prompt_that_its_special_tokens_spoil(self):
+        self.write("text", "The cat.")
+        self.write("lm/tokenizer_config.json", json.dumps({"bos_token": "{text}", "chat_template": "{{ bos_token }}[INST] {{ content }} [/INST]"}))
+        self.refused(3, "attribute", "--model", "lm", "--context", "text", "--summary", "text", "--quiet", says="tokenizer_config.json")
 
     def test_decoders_that_double(self):
         self.tokenizer["decoder"] = {"type": "Sequence", "decoders": [{"type": "Replace", "pattern": {"Regex": "."}, "content": "aa"}] * 34}

@@ -175,8 +175,14 @@ class Refusals(ReportTest):
         self.refused(3, "report", "none.db", "-o", "r.html", says="none.db")
         self.refused(3, "report", "r.db", "--run", "99", "-o", "r.html", says="no run 99")
         self.write("other.db", b"not a database at all" * 100)
-        self.refused(1, "report", "other.db", "-o", "r.html", says="other.db")
+        self.refused(3, "report", "other.db", "-o", "r.html", says="other.db")
         self.refused(1, "report", "r.db", "-o", "no/such/folder.html", says="no/such")
+        db = sqlite3.connect(self.path("r.db"))
+        db.execute("DROP VIEW v_run")
+        db.commit()
+        db.close()
+        self.refused(3, "report", "r.db", "-o", "r.html", says="v_run")
+        self.refused(3, "query", "r.db", "--named", "runs", says="v_run")
         self.assertNotIn("r.html", self.files())
 
     def test_a_read_only_database(self):
