@@ -6,7 +6,7 @@
 #include <cjson/cJSON.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <unistd.h>
+#include <sys/stat.h>
 
 static void list_named(bool json)
 {
@@ -96,8 +96,11 @@ uvk_status verb_prune(const options *o)
     uvk_db *db = NULL;
     const char *path = o->arguments[0];
     uvk_status status = UVK_OK;
-    if (access(path, F_OK) != 0) /* opening would make one */
+    struct stat info;
+    if (stat(path, &info) != 0) /* opening would make one, */
         status = uvk_fail(&err, UVK_BAD_INPUT, "%s: no such database", path);
+    else if (info.st_size == 0) /* also of an empty file */
+        status = uvk_fail(&err, UVK_BAD_INPUT, "%s: not an ultravk database (it is empty)", path);
     if (status == UVK_OK)
         status = uvk_db_open(path, print_warning, NULL, &db, &err);
     if (status == UVK_OK)

@@ -2,7 +2,6 @@
 #include "schema.h"
 #include "sql.h"
 
-#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -118,12 +117,6 @@ static bool set_wal(sqlite3 *sqlite)
     return wal;
 }
 
-/* SQLite sets the mode before it finds out whether the file system has shared memory between processes: the first access tells. */
-static bool lacks_shared_memory(sqlite3 *sqlite)
-{
-    return sqlite3_exec(sqlite, "SELECT 1 FROM sqlite_master", NULL, NULL, NULL) == SQLITE_IOERR && sqlite3_system_errno(sqlite) != ENOSPC;
-}
-
 /* A connection that has the file to itself needs no shared memory to set the mode back. */
 static uvk_status leave_wal(const char *path, uvk_error *err)
 {
@@ -149,7 +142,9 @@ static uvk_status open_with_log(const char *path, bool *wal, uvk_db **out, uvk_e
 {
     uvk_status status = open_writable(path, SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE, out, err);
     *wal = !status && set_wal((*out)->sqlite);
-    if (!*wal || !lacks_shared_memory((*out)->sqlite))
+    if (*wal) /* SQLite sets the mode before it finds out whether it can keep to it: the first access tells */
+        status = uvk_sql_exec(*out, "SELECT 1 FROM sqlite_master", err);
+    if (!status || !*out || !uvk_sql_lacks_sharing((*out)->sqlite))
         return status;
     *wal = false;
     uvk_sql_close(*out);

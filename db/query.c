@@ -27,7 +27,8 @@ static uvk_status show_schema(uvk_db *db, uvk_error *err)
     return uvk_schema_show(db, steps, n, err);
 }
 
-/* Reading in WAL mode makes an index file beside the database: not on a read-only medium, in a folder of somebody else's, on a full disk. */
+/* Reading in WAL mode makes an index file beside the database: not on a read-only medium, in a folder of somebody else's, on a full disk,
+ * or where processes share no memory. */
 static bool lacks_index(sqlite3 *sqlite)
 {
     switch (sqlite3_errcode(sqlite)) {
@@ -36,7 +37,7 @@ static bool lacks_index(sqlite3 *sqlite)
     case SQLITE_FULL:
         return true;
     case SQLITE_IOERR:
-        return sqlite3_system_errno(sqlite) == ENOSPC;
+        return sqlite3_system_errno(sqlite) == ENOSPC || uvk_sql_lacks_sharing(sqlite);
     default:
         return false;
     }

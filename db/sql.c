@@ -1,5 +1,6 @@
 #include "sql.h"
 
+#include <errno.h>
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
@@ -44,6 +45,19 @@ static int system_error(const uvk_db *db)
         return sqlite3_system_errno(db->sqlite);
     default:
         return 0;
+    }
+}
+
+bool uvk_sql_lacks_sharing(sqlite3 *sqlite)
+{
+    switch (sqlite3_extended_errcode(sqlite)) {
+    case SQLITE_IOERR_SHMOPEN:
+    case SQLITE_IOERR_SHMSIZE:
+    case SQLITE_IOERR_SHMMAP:
+    case SQLITE_IOERR_SHMLOCK:
+        return sqlite3_system_errno(sqlite) != ENOSPC;
+    default:
+        return false;
     }
 }
 

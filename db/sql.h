@@ -48,6 +48,9 @@ uvk_status uvk_sql_open_immutable(const char *path, uvk_db **out, uvk_error *err
 uvk_status uvk_sql_open_memory(uvk_db **out, uvk_error *err);
 void uvk_sql_close(uvk_db *db);
 
+/* Whether the last error was that processes share no memory here, which the write-ahead log takes: on some network file systems. */
+bool uvk_sql_lacks_sharing(sqlite3 *sqlite);
+
 /* UVK_FAILED, "PATH: SQLite's reason", the system's reason with it where there is one. */
 uvk_status uvk_sql_fail(const uvk_db *db, uvk_error *err);
 

@@ -2,6 +2,8 @@
 import json
 import re
 
+import os
+
 from harness import NO_DRIVER, ProgramTest, main
 
 VERBS = ["devices", "info", "explain", "segment", "refine", "summarize", "attribute", "evaluate", "generate", "tokenize", "query", "report", "merge", "prune", "demo"]
@@ -144,6 +146,9 @@ class WithoutVulkan(ProgramTest):
 
     def test_prune_makes_no_database(self):
         self.refused(3, "prune", "missing.db", "--run", "1", env=NO_DRIVER, says="missing.db")
+        self.write("empty.db", b"")
+        self.refused(3, "prune", "empty.db", "--run", "1", env=NO_DRIVER, says="empty")
+        self.assertEqual(os.path.getsize(self.path("empty.db")), 0)
         self.assertEqual(self.files(), set())
 
 
