@@ -1,8 +1,7 @@
 """Help, wrong usage and what works on a machine without Vulkan."""
 import json
-import re
-
 import os
+import re
 
 from harness import NO_DRIVER, ProgramTest, main
 
@@ -146,10 +145,10 @@ class WithoutVulkan(ProgramTest):
 
     def test_prune_makes_no_database(self):
         self.refused(3, "prune", "missing.db", "--run", "1", env=NO_DRIVER, says="missing.db")
+        self.assertEqual(self.files(), set())
         self.write("empty.db", b"")
         self.refused(3, "prune", "empty.db", "--run", "1", env=NO_DRIVER, says="empty")
         self.assertEqual(os.path.getsize(self.path("empty.db")), 0)
-        self.assertEqual(self.files(), set())
 
 
 if __name__ == "__main__":
