@@ -89,7 +89,7 @@ class Killed(Batch):
 
 class Stopped(Batch):
     def stop(self, number):
-        process = self.start("r.db")
+        process = self.start("r.db", preexec_fn=lambda: signal.signal(signal.SIGHUP, signal.SIG_DFL)) # nohup would have it ignored
         while not os.path.exists(self.path("r.db-wal")) or not os.path.getsize(self.path("r.db-wal")):
             self.assertIsNone(process.poll())
             time.sleep(0.01)
