@@ -1,7 +1,7 @@
 #include "evaluate_show.h"
-#include "messages.h"
 
 #include "approximation.h"
+#include "messages.h"
 #include "show.h"
 #include "text.h"
 

@@ -1,7 +1,6 @@
 #include "job.h"
 
 #include "approximation.h"
-#include "hash.h"
 #include "messages.h"
 #include "model.h"
 #include "record.h"
@@ -81,23 +80,6 @@ static uvk_status load_weights(job *j, uvk_error *err)
     return status;
 }
 
-/* What makes an input of a photo, or ids of a text, and ends what is generated. */
-static void hash_files(job *j)
-{
-    static const char *const names[] = {"preprocessor_config.json", "processor_config.json", "tokenizer.json", "tokenizer_config.json",
-                                        "special_tokens_map.json", "vocab.json", "merges.txt", "vocab.txt", "chat_template.jinja", "generation_config.json"};
-    enum { IMAGE = 2, N = sizeof names / sizeof *names };
-    char hashes[N][65] = {{0}};
-    bool text = j->info->modality == UVK_TEXT;
-    for (int i = text ? IMAGE : 0; i < (text ? N : IMAGE); i++) {
-        char *path = text_format("%s/%s", j->info->path, names[i]);
-        if (uvk_sha256_file(path, hashes[i], NULL) != UVK_OK)
-            hashes[i][0] = '\0';
-        free(path);
-    }
-    uvk_sha256_bytes(hashes, sizeof hashes, j->files);
-}
-
 uvk_status job_load(job *j, uvk_error *err)
 {
     const options *o = j->o;
@@ -111,7 +93,6 @@ uvk_status job_load(job *j, uvk_error *err)
     j->own = o->own_token >= 0 ? (uvk_own_token)o->own_token : text ? UVK_OWN_ZERO : UVK_OWN_MAX;
     j->normalize = o->scalar == UVK_LOGPROB || o->scalar == UVK_SIMILARITY ? UVK_NO_NORM : (uvk_normalize)o->normalize; /* they have no c */
     j->tokenizer = j->model->tokenizer;
-    hash_files(j);
     if ((status = load_weights(j, err)) || (status = whole_image_check(j, err)))
         return status;
     if ((status = check_layers(j, err)))

@@ -202,12 +202,30 @@ uvk_status record_open_database(job *j, uvk_error *err)
     return j->db ? UVK_OK : uvk_db_open(j->o->db, print_warning, NULL, &j->db, err);
 }
 
+/* What makes an input of a photo, or ids of a text, and ends what is generated. */
+static void hash_files(job *j)
+{
+    static const char *const names[] = {"preprocessor_config.json", "processor_config.json", "tokenizer.json", "tokenizer_config.json",
+                                        "special_tokens_map.json", "vocab.json", "merges.txt", "vocab.txt", "chat_template.jinja", "generation_config.json"};
+    enum { IMAGE = 2, N = sizeof names / sizeof *names };
+    char hashes[N][65] = {{0}};
+    bool text = j->info->modality == UVK_TEXT;
+    for (int i = text ? IMAGE : 0; i < (text ? N : IMAGE); i++) {
+        char *path = text_format("%s/%s", j->info->path, names[i]);
+        if (uvk_sha256_file(path, hashes[i], NULL) != UVK_OK)
+            hashes[i][0] = '\0';
+        free(path);
+    }
+    uvk_sha256_bytes(hashes, sizeof hashes, j->files);
+}
+
 uvk_status record_open(job *j, uvk_error *err)
 {
     const uvk_model_info *m = j->info;
     uvk_status status = record_open_database(j, err);
     if (status != UVK_OK)
         return status;
+    hash_files(j);
     char *name = text_utf8(m->name), *path = text_utf8(m->path);
     uvk_db_model model = {.name = name, .family = m->family, .modality = m->modality == UVK_VISION ? "vision" : "text", .sha256 = m->sha256,
                           .path = path, .layers = m->layers, .heads = m->heads, .width = m->width};

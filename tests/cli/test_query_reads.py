@@ -75,6 +75,7 @@ class Reads(ProgramTest):
         self.assertEqual(reader.returncode, 1)
 
     def test_a_writer_that_was_killed_half_way(self):
+        before = self.rows("r.db", "SELECT entropy FROM map")
         db = sqlite3.connect(self.path("r.db"))
         db.execute("PRAGMA journal_mode = DELETE")
         db.close()
@@ -85,7 +86,7 @@ class Reads(ProgramTest):
         for arguments in (["query", "r.db", "SELECT entropy FROM map"], ["report", "r.db", "-o", "r.html"]):
             self.refused(1, *arguments, says="killed", env=NO_DRIVER)
         self.ok("explain", "--model", "model", "photo.png", "--tokens", "1", "--db", "r.db", "--resume", "--quiet")
-        self.assertNotIn("7.0", self.ok("query", "r.db", "SELECT entropy FROM map", "--format", "csv", env=NO_DRIVER).stdout.split())
+        self.assertEqual(self.rows("r.db", "SELECT entropy FROM map"), before)
 
     def test_a_pipe(self):
         os.mkfifo(self.path("pipe"))
