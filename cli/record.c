@@ -197,11 +197,6 @@ static uvk_status start_run(job *j, uvk_error *err)
     return status;
 }
 
-uvk_status record_open_database(job *j, uvk_error *err)
-{
-    return j->db ? UVK_OK : uvk_db_open(j->o->db, print_warning, NULL, &j->db, err);
-}
-
 /* What makes an input of a photo, or ids of a text, and ends what is generated. */
 static void hash_files(job *j)
 {
@@ -219,13 +214,20 @@ static void hash_files(job *j)
     uvk_sha256_bytes(hashes, sizeof hashes, j->files);
 }
 
+uvk_status record_open_database(job *j, uvk_error *err)
+{
+    if (j->db)
+        return UVK_OK;
+    hash_files(j); /* before any run or row is looked for */
+    return uvk_db_open(j->o->db, print_warning, NULL, &j->db, err);
+}
+
 uvk_status record_open(job *j, uvk_error *err)
 {
     const uvk_model_info *m = j->info;
     uvk_status status = record_open_database(j, err);
     if (status != UVK_OK)
         return status;
-    hash_files(j);
     char *name = text_utf8(m->name), *path = text_utf8(m->path);
     uvk_db_model model = {.name = name, .family = m->family, .modality = m->modality == UVK_VISION ? "vision" : "text", .sha256 = m->sha256,
                           .path = path, .layers = m->layers, .heads = m->heads, .width = m->width};
