@@ -41,7 +41,8 @@ void uvk_db_run_key(const uvk_db_run *run, char key[65]);
 /* Starts a run (status "running"). With resume, the latest run of the same key is continued when there is one. Without, a run
  * of the same key gets a fresh key by appending "#2", "#3", ... */
 uvk_status uvk_db_start_run(uvk_db *db, const uvk_db_run *run, bool resume, int64_t *id, uvk_error *err);
-/* status: done | failed | interrupted; sets finished_at. */
+/* status: done | failed | interrupted; sets finished_at. This and every function below that writes to a run: UVK_FAILED when the run is gone,
+ * since another process may prune it. */
 uvk_status uvk_db_finish_run(uvk_db *db, int64_t run_id, const char *status, uvk_error *err);
 /* Whether that run already has this input with status "done". */
 uvk_status uvk_db_input_done(uvk_db *db, int64_t run_id, const char *sha256, const char *name, bool *done, uvk_error *err);

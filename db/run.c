@@ -94,13 +94,18 @@ uvk_status uvk_db_start_run(uvk_db *db, const uvk_db_run *run, bool resume, int6
     return status ? status : uvk_sql_end(db, find_or_insert_run(db, run, resume, id, err), err);
 }
 
+uvk_status uvk_run_is_gone(const uvk_db *db, int64_t run_id, uvk_error *err)
+{
+    return uvk_fail(err, UVK_FAILED, "%s: run %lld was removed while it was written", db->path, (long long)run_id);
+}
+
 uvk_status uvk_db_finish_run(uvk_db *db, int64_t run_id, const char *status, uvk_error *err)
 {
     int64_t found = 0;
     uvk_status result = uvk_sql_get(db,
         "UPDATE run SET status = ?2, finished_at = strftime('%Y-%m-%dT%H:%M:%fZ', 'now') WHERE id = ?1 RETURNING id",
         UVK_VALUES(uvk_sql_int(run_id), uvk_sql_text(status)), &found, err);
-    return result || found ? result : uvk_fail(err, UVK_BAD_INPUT, "%s: no run %lld", db->path, (long long)run_id);
+    return result || found ? result : uvk_run_is_gone(db, run_id, err);
 }
 
 uvk_status uvk_db_input_done(uvk_db *db, int64_t run_id, const char *sha256, const char *name, bool *done, uvk_error *err)

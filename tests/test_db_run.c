@@ -39,7 +39,7 @@ static void a_run_is_resumed_or_begun_again(void **state)
     assert_ok(uvk_db_prune(db, second, &err), &err);
     start_run(db, model, "{}", false);
     assert_int_equal(number_of(t->path, "SELECT count(*) FROM run WHERE key LIKE '%#4'"), 1); /* a key is never used twice */
-    assert_fails(uvk_db_finish_run(db, 999, "done", &err), &err, UVK_BAD_INPUT, "no run 999");
+    assert_fails(uvk_db_finish_run(db, 999, "done", &err), &err, UVK_FAILED, "run 999 was removed");
     assert_fails(uvk_db_finish_run(db, third, "elsewhere", &err), &err, UVK_FAILED, "CHECK");
     uvk_db_close(db);
 }
@@ -147,6 +147,9 @@ static void pruning_leaves_nothing_of_a_run_and_all_of_others(void **state)
     assert_int_equal(number_of(t->path, "SELECT count(*) FROM word"), 1);
     assert_ok(uvk_db_prune(db, two, &err), &err);
     assert_sound(t->path);
+    assert_empty(t->path);
+    assert_fails(uvk_db_write_failure(db, two, &missing, "failed", "no such file", NULL, &err), &err, UVK_FAILED, "run 2 was removed");
+    assert_fails(uvk_db_write_run_metrics(db, two, NULL, 0, &err), &err, UVK_FAILED, "run 2 was removed");
     assert_empty(t->path);
     uvk_db_close(db);
 }

@@ -146,6 +146,15 @@ class Interrupted(FailureTest):
     def test_terminated(self):
         self.check(signal.SIGTERM)
 
+    def test_pruned(self):
+        process = self.start()
+        process.stdout.readline()
+        self.ok("prune", "r.db", "--run", "1")
+        errors = process.communicate(timeout=60)[1]
+        self.assertEqual(process.returncode, 1, errors)
+        self.assertEqual(errors.count("ultravk: r.db: run 1 was removed while it was written\n"), 1, errors)
+        self.assertEqual(self.rows("r.db", "SELECT (SELECT count(*) FROM run), (SELECT count(*) FROM input), (SELECT count(*) FROM map)"), [(0, 0, 0)])
+
 
 class Terminal(FailureTest):
     def test_bar(self):
