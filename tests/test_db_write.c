@@ -136,7 +136,7 @@ static void a_result_that_fails_leaves_nothing(void **state)
         s->maps[11].target = 99; /* no such token */
         expect_refusal(db, t, s, "FOREIGN KEY");
         s = make_sample(run + 1, model, name, 13, 4, 12); /* no such run */
-        expect_refusal(db, t, s, "FOREIGN KEY");
+        expect_refusal(db, t, s, "was removed");
         s = make_sample(run, model, name, 13, 4, 12);
         s->result.sequence.key = NULL;
         expect_refusal(db, t, s, "NOT NULL");

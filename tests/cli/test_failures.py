@@ -5,7 +5,7 @@ import stat
 import subprocess
 import time
 
-from harness import NO_DRIVER, PROGRAM, ProgramTest, main, make_model, png
+from harness import NO_DRIVER, PROGRAM, ProgramTest, as_nobody, main, make_model, png
 
 
 class FailureTest(ProgramTest):
@@ -75,28 +75,19 @@ class FullDisk(FailureTest):
 class ReadOnly(FailureTest):
     def setUp(self):
         super().setUp()
-        os.mkdir(self.path("counts"))
-        os.chmod(self.path("counts"), 0o777)
-        # Others complain on stderr, too: Mesa where it cannot write its cache, gcov where it cannot write its counts.
-        self.quiet = {"MESA_SHADER_CACHE_DISABLE": "true", "GCOV_PREFIX": self.path("counts")}
-
-    def as_nobody(self):
-        if os.geteuid() == 0:
-            os.setgroups([])
-            os.setgid(65534)
-            os.setuid(65534)
+        self.quiet = self.nobodys_environment()
 
     def test_database(self):
         self.ok(*self.arguments, "--db", "r.db")
         before = self.rows("r.db", "SELECT count(*) FROM run")
         os.chmod(self.path("r.db"), 0o444)
-        self.refused(1, *self.arguments, "--db", "r.db", says="r.db", env=self.quiet, preexec_fn=self.as_nobody)
+        self.refused(1, *self.arguments, "--db", "r.db", says="r.db", env=self.quiet, preexec_fn=as_nobody)
         self.assertEqual(self.rows("r.db", "SELECT count(*) FROM run"), before)
 
     def test_folder(self):
         os.chmod(self.folder, 0o555)
         for flag, name in (("--db", "r.db"), ("--out", "rows.npy"), ("--png", "maps"), ("--dump-hidden", "z.safetensors")):
-            self.refused(1, *self.arguments, flag, name, says=name, env=self.quiet, preexec_fn=self.as_nobody)
+            self.refused(1, *self.arguments, flag, name, says=name, env=self.quiet, preexec_fn=as_nobody)
 
     def test_no_such_folder(self):
         for flag, name in (("--db", "no/r.db"), ("--out", "no/rows.npy"), ("--dump-hidden", "no/z.safetensors")):

@@ -4,7 +4,7 @@ import sqlite3
 import subprocess
 import sys
 
-from harness import NO_DRIVER, PROGRAM, ProgramTest, contents, main, make_model, png
+from harness import NO_DRIVER, PROGRAM, ProgramTest, as_nobody, contents, main, make_model, png
 
 # Ways to write, to reach other files, to load code or to change the connection.
 REFUSED = [
@@ -30,6 +30,7 @@ class Reads(ProgramTest):
         make_model(self.path("model"))
         self.write("photo.png", png(20, 20))
         self.ok("explain", "--model", "model", "photo.png", "--tokens", "1", "--db", "r.db", "--quiet")
+        self.quiet = {**NO_DRIVER, **self.nobodys_environment()}
 
     def test_nothing_else(self):
         before, files = contents(self.path("r.db")), self.files()
@@ -50,12 +51,8 @@ class Reads(ProgramTest):
             self.assertIn(place, r.stderr)
 
     def ask_as_nobody(self, *arguments):
-        def nobody():
-            if os.geteuid() == 0: # whom permission bits do not stop
-                os.setgid(65534)
-                os.setuid(65534)
-        return subprocess.Popen([PROGRAM, *arguments], cwd=self.folder, env=self.environment(NO_DRIVER), stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
-                                stderr=subprocess.PIPE, text=True, preexec_fn=nobody)
+        return subprocess.Popen([PROGRAM, *arguments], cwd=self.folder, env=self.environment(self.quiet), stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+                                stderr=subprocess.PIPE, text=True, preexec_fn=as_nobody)
 
     # More than a pipe holds, so that the reader waits in the middle of it.
     LONG = "WITH RECURSIVE x(i) AS (VALUES (1) UNION ALL SELECT i + 1 FROM x WHERE i < 40000) SELECT i, entropy FROM x, map"
