@@ -9,6 +9,7 @@
 #include <string.h>
 #include <strings.h>
 #include <unistd.h>
+#include <utf8proc.h>
 
 void text_no_memory(void)
 {
@@ -54,39 +55,24 @@ char *text_format(const char *format, ...)
     return out;
 }
 
-/* Length of the UTF-8 sequence at s, 0 when it is not one (overlong, surrogate, cut short, beyond U+10FFFF). */
-static size_t utf8_sequence(const unsigned char *s)
+/* Length of the UTF-8 sequence at s and its code point; 0 where there is none. */
+static size_t utf8_sequence(const char *s, int32_t *point)
 {
-    if (s[0] < 0x80)
-        return 1;
-    size_t length = s[0] >= 0xf0 ? 4 : s[0] >= 0xe0 ? 3 : 2;
-    if (s[0] < 0xc2 || s[0] > 0xf4)
-        return 0;
-    for (size_t i = 1; i < length; i++)
-        if ((s[i] & 0xc0) != 0x80)
-            return 0;
-    if ((s[0] == 0xe0 && s[1] < 0xa0) || (s[0] == 0xed && s[1] > 0x9f) || (s[0] == 0xf0 && s[1] < 0x90) || (s[0] == 0xf4 && s[1] > 0x8f))
-        return 0;
-    return length;
+    utf8proc_ssize_t length = utf8proc_iterate((const unsigned char *)s, -1, point);
+    return length > 0 ? (size_t)length : 0;
 }
 
 char *text_utf8(const char *bytes)
 {
     char *out = text_alloc(strlen(bytes) * 3 + 1, 1), *end = out;
-    for (const unsigned char *s = (const unsigned char *)bytes; *s;) {
-        size_t length = utf8_sequence(s);
-        memcpy(end, length ? (const char *)s : "\xef\xbf\xbd", length ? length : 3);
+    for (const char *s = bytes; *s;) {
+        int32_t point;
+        size_t length = utf8_sequence(s, &point);
+        memcpy(end, length ? s : "\xef\xbf\xbd", length ? length : 3);
         end += length ? length : 3;
         s += length ? length : 1;
     }
     return out;
-}
-
-/* Of one character, of at most three bytes. */
-static unsigned code_point(const unsigned char *c, int length)
-{
-    unsigned high = length == 3 ? c[0] & 0x0fu : c[0] & 0x1fu, low = length > 1 ? c[length - 1] & 0x3fu : 0;
-    return length == 1 ? c[0] : length == 2 ? high << 6 | low : high << 12 | (c[1] & 0x3fu) << 6 | low;
 }
 
 /* kept: control characters that stay. */
@@ -94,13 +80,14 @@ static char *escape(const char *bytes, const char *kept, bool json)
 {
     char *clean = text_utf8(bytes), *out = text_alloc(strlen(clean) * 6 + 1, 1), *end = out;
     for (const char *c = clean; *c;) {
+        int32_t point;
         int length = strchr(kept, *c) ? 0 : uvk_control_length((const unsigned char *)c);
         if (length == 0)
             *end++ = *c++;
         else if (length == 1 && !json)
             end += sprintf(end, "\\x%02x", (unsigned char)*c);
-        else
-            end += sprintf(end, "\\u%04x", code_point((const unsigned char *)c, length));
+        else if (utf8_sequence(c, &point))
+            end += sprintf(end, "\\u%04x", (unsigned)point);
         c += length;
     }
     free(clean);

@@ -1,46 +1,23 @@
 /* One value as text: for people, for CSV (RFC 4180) and for JSON. */
 #include "format.h"
 
+#include "error.h"
+
 #include <math.h>
 #include <stdbool.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <utf8proc.h>
 
 /* ---- Text: one code point at a time -------------------------------------------------------------------------------- */
-
-/* How many bytes the sequence that begins with this byte has; 0 when none does. */
-static size_t sequence_length(unsigned char first)
-{
-    if (first < 0x80)
-        return 1;
-    if (first < 0xc0 || first >= 0xf8)
-        return 0;
-    return first < 0xe0 ? 2 : first < 0xf0 ? 3 : 4;
-}
 
 /* Bytes taken from text (size left, at least one) and their code point; 1 and -1 where there is no UTF-8. */
 static size_t decode(const unsigned char *text, size_t size, int32_t *point)
 {
-    static const int32_t smallest[] = {0, 0, 0x80, 0x800, 0x10000};
-    size_t length = sequence_length(text[0]);
-    int32_t value = length == 1 ? text[0] : text[0] & (0x7f >> length);
-    bool valid = length > 0 && length <= size;
-    for (size_t i = 1; valid && i < length; i++) {
-        valid = (text[i] & 0xc0) == 0x80;
-        value = value << 6 | (text[i] & 0x3f);
-    }
-    valid = valid && value >= smallest[length] && value <= 0x10ffff && !(value >= 0xd800 && value <= 0xdfff);
-    *point = valid ? value : -1;
-    return valid ? length : 1;
-}
-
-/* What moves the cursor, changes colours, breaks the line or turns the reading direction of what follows. */
-static bool is_control(int32_t c)
-{
-    return c < 0x20 || (c >= 0x7f && c <= 0x9f) || c == 0x61c || c == 0x200e || c == 0x200f || (c >= 0x2028 && c <= 0x202e) ||
-           (c >= 0x2066 && c <= 0x2069) || c == 0xfeff;
+    utf8proc_ssize_t length = utf8proc_iterate(text, (utf8proc_ssize_t)size, point);
+    return length > 0 ? (size_t)length : 1;
 }
 
 static void escape_for_people(sqlite3_str *out, int32_t c)
@@ -58,7 +35,7 @@ void uvk_format_plain(sqlite3_str *out, const unsigned char *text, size_t size)
         length = decode(text, size, &c);
         if (c < 0)
             sqlite3_str_appendf(out, "\\x%02x", *text);
-        else if (is_control(c))
+        else if (uvk_control_length(text) > 0)
             escape_for_people(out, c);
         else
             sqlite3_str_append(out, (const char *)text, (int)length);
@@ -73,7 +50,7 @@ void uvk_format_json_text(sqlite3_str *out, const unsigned char *text, size_t si
         length = decode(text, size, &c);
         if (c < 0)
             sqlite3_str_appendall(out, "\\ufffd");
-        else if (is_control(c))
+        else if (uvk_control_length(text) > 0)
             sqlite3_str_appendf(out, "\\u%04x", c);
         else if (c == '"' || c == '\\')
             sqlite3_str_appendf(out, "\\%c", c);
