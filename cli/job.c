@@ -300,7 +300,7 @@ uvk_status job_close(job *j, uvk_status status)
         signals_take_time();
     if (rows_file_finish(j, &err) != UVK_OK)
         status = complain(&err);
-    if (record_close(j, status, &err) != UVK_OK && status != UVK_FAILED) /* which would most often be said twice */
+    if (record_close(j, status, &err) != UVK_OK && !j->db_failed)
         status = worse_status(status, complain(&err));
     rows_file_free(&j->rows);
     free(j->prompt);

@@ -89,6 +89,22 @@ static void add_segments(cJSON *json, const job *j)
         cJSON_AddBoolToObject(json, "edges", true);
 }
 
+/* What makes an input of a photo, or (text) ids of a text, and ends what is generated. */
+static void hash_files(const job *j, bool text, char out[65])
+{
+    static const char *const names[] = {"preprocessor_config.json", "processor_config.json", "tokenizer.json", "tokenizer_config.json",
+                                        "special_tokens_map.json", "vocab.json", "merges.txt", "vocab.txt", "chat_template.jinja", "generation_config.json"};
+    enum { IMAGE = 2, N = sizeof names / sizeof *names };
+    char hashes[N][65] = {{0}};
+    for (int i = text ? IMAGE : 0; i < (text ? N : IMAGE); i++) {
+        char *path = text_format("%s/%s", j->info->path, names[i]);
+        if (uvk_sha256_file(path, hashes[i], NULL) != UVK_OK)
+            hashes[i][0] = '\0';
+        free(path);
+    }
+    uvk_sha256_bytes(hashes, sizeof hashes, out);
+}
+
 /* Everything that changes a result. */
 static char *run_params(const job *j)
 {
@@ -118,6 +134,11 @@ static char *run_params(const job *j)
     add_text(json, "prompt", j->prompt);
     cJSON_AddStringToObject(json, "scalar", scalar_names[o->scalar]);
     add_text(json, "similar_to", o->similar_to);
+    if (o->similar_to) {
+        char files[65];
+        hash_files(j, true, files);
+        cJSON_AddStringToObject(json, "similar_to_files", files);
+    }
     add_pair(json, "span", &o->span);
     if (listed)
         cJSON_AddStringToObject(json, "tokens", o->tokens ? o->tokens : j->info->modality == UVK_TEXT ? "all" : whole_image_tokens(j));
@@ -197,28 +218,11 @@ static uvk_status start_run(job *j, uvk_error *err)
     return status;
 }
 
-/* What makes an input of a photo, or ids of a text, and ends what is generated. */
-static void hash_files(job *j)
-{
-    static const char *const names[] = {"preprocessor_config.json", "processor_config.json", "tokenizer.json", "tokenizer_config.json",
-                                        "special_tokens_map.json", "vocab.json", "merges.txt", "vocab.txt", "chat_template.jinja", "generation_config.json"};
-    enum { IMAGE = 2, N = sizeof names / sizeof *names };
-    char hashes[N][65] = {{0}};
-    bool text = j->info->modality == UVK_TEXT;
-    for (int i = text ? IMAGE : 0; i < (text ? N : IMAGE); i++) {
-        char *path = text_format("%s/%s", j->info->path, names[i]);
-        if (uvk_sha256_file(path, hashes[i], NULL) != UVK_OK)
-            hashes[i][0] = '\0';
-        free(path);
-    }
-    uvk_sha256_bytes(hashes, sizeof hashes, j->files);
-}
-
 uvk_status record_open_database(job *j, uvk_error *err)
 {
     if (j->db)
         return UVK_OK;
-    hash_files(j); /* before any run or row is looked for */
+    hash_files(j, j->info->modality == UVK_TEXT, j->files); /* before any run or row is looked for */
     return uvk_db_open(j->o->db, print_warning, NULL, &j->db, err);
 }
 
@@ -237,6 +241,13 @@ uvk_status record_open(job *j, uvk_error *err)
     return status == UVK_OK ? start_run(j, err) : status;
 }
 
+/* Whoever asks more of a database that failed would hear it again. */
+static uvk_status keep_status(job *j, uvk_status status)
+{
+    job_owner(j)->db_failed |= status != UVK_OK;
+    return status;
+}
+
 /* A file that cannot be read is reported when it is opened. */
 static bool find_hash(const explained *r, char out[65])
 {
@@ -252,7 +263,7 @@ uvk_status record_is_done(job *j, explained *r, bool *done, uvk_error *err)
     if (!j->o->resume || !find_hash(r, sha256))
         return UVK_OK;
     crew_lock();
-    uvk_status status = uvk_db_input_done(j->db, j->run_id, sha256, r->name, done, err);
+    uvk_status status = keep_status(j, uvk_db_input_done(j->db, j->run_id, sha256, r->name, done, err));
     crew_unlock();
     r->stopped = status != UVK_OK;
     if (status == UVK_OK && *done) {
@@ -317,7 +328,7 @@ uvk_status record_find_rows(job *j, explained *r, uvk_error *err)
         .weights = j->projection.weights ? j->projection.sha256 : NULL, .approximation = approximation,
     };
     crew_lock();
-    uvk_status status = uvk_db_find_rows(j->db, &key, r->targets.tokens, r->targets.count, r->n, r->rows, &r->rows_run, err);
+    uvk_status status = keep_status(j, uvk_db_find_rows(j->db, &key, r->targets.tokens, r->targets.count, r->n, r->rows, &r->rows_run, err));
     crew_unlock();
     free(approximation);
     r->stopped = status != UVK_OK;
@@ -350,7 +361,7 @@ uvk_status record_result(job *j, const explained *r, uvk_error *err)
         result.merges = g->merges;
         result.n_merges = g->s.n - 1;
     }
-    uvk_status status = uvk_db_write(j->db, &result, err);
+    uvk_status status = keep_status(j, uvk_db_write(j->db, &result, err));
     free(maps);
     record_tokens_free(&sequence);
     free(text_out);
@@ -366,7 +377,7 @@ uvk_status record_failure(job *j, const explained *r, uvk_error *err)
     uvk_db_input input = input_of(j, r, path, NULL);
     if (find_hash(r, sha256))
         input.sha256 = sha256;
-    uvk_status status = uvk_db_write_failure(j->db, j->run_id, &input, r->status, reason, r->device ? r->device->name : NULL, err);
+    uvk_status status = keep_status(j, uvk_db_write_failure(j->db, j->run_id, &input, r->status, reason, r->device ? r->device->name : NULL, err));
     free(reason);
     free(path);
     return status;

@@ -63,7 +63,7 @@ static uvk_status record_pooled(const job *j, const segment_settings *settings, 
         for (int k = 0; p->images && k < 4; k++)
             metrics[n++] = (uvk_db_metric){.target = -1, .name = values[k].name, .method = segment_methods[m], .k = NAN, .value = values[k].value};
     }
-    return j->run_id && n ? uvk_db_write_run_metrics(j->db, j->run_id, metrics, n, err) : UVK_OK;
+    return j->run_id && n && !j->db_failed ? uvk_db_write_run_metrics(j->db, j->run_id, metrics, n, err) : UVK_OK;
 }
 
 static uvk_status finish(const job *j, const segment_settings *settings, uvk_status status)

@@ -117,7 +117,9 @@ uvk_status summary_show_table(const job *j, const explained *r, uvk_error *err)
     int shown = show_count(j, context.count);
     char *path = text_escaped(r->from_pairs ? r->name : r->path);
     char words[APPROXIMATION_WORDS];
-    printf("%s  layer %d of %s, %s, %s, %s%s", path, j->layer, j->info->name, scalar_names[j->o->scalar], order_names[j->o->order], at_names[j->o->at],
+    printf("%s  layer %d of ", path, j->layer);
+    print_escaped(j->info->name);
+    printf(", %s, %s, %s%s", scalar_names[j->o->scalar], order_names[j->o->order], at_names[j->o->at],
            approximation_words(j->o, words));
     if (!isnan(r->summary_logprob))
         printf(", log p %.3f a token", r->summary_logprob);

@@ -1,5 +1,5 @@
 /* What a run's metrics say as a whole. */
-#include "sql.h"
+#include "run.h"
 
 static uvk_status replace_means(uvk_db *db, int64_t run_id, uvk_error *err)
 {
@@ -21,6 +21,6 @@ static uvk_status replace_means(uvk_db *db, int64_t run_id, uvk_error *err)
 
 uvk_status uvk_db_average_metrics(uvk_db *db, int64_t run_id, uvk_error *err)
 {
-    uvk_status status = uvk_sql_begin(db, err);
+    uvk_status status = uvk_run_begin(db, run_id, err);
     return status ? status : uvk_sql_end(db, replace_means(db, run_id, err), err);
 }

@@ -51,14 +51,14 @@ static uvk_sql_value none(void)
 /* One number of the old database. */
 static uvk_status get_from(merger *m, const char *sql, const uvk_sql_value *values, int n, int64_t *out, uvk_error *err)
 {
-    return uvk_source_blame(uvk_sql_get(m->from, sql, values, n, out, err), err);
+    return uvk_source_blame(m->from, uvk_sql_get(m->from, sql, values, n, out, err), err);
 }
 
 /* The rows that sql chooses of the old database, one after another; the statement is the connection's. */
 static uvk_status select_from(merger *m, const char *sql, int64_t id, sqlite3_stmt **out, uvk_error *err)
 {
     *out = NULL;
-    uvk_status status = uvk_source_blame(uvk_sql_prepare(m->from, sql, out, err), err);
+    uvk_status status = uvk_source_blame(m->from, uvk_sql_prepare(m->from, sql, out, err), err);
     if (status)
         return status;
     sqlite3_reset(*out);

@@ -5,6 +5,8 @@
 #include <ctype.h>
 #include <string.h>
 
+#define SPACE " \t\r\n\f" /* for SQLite \v is none */
+
 static bool is_word(char c)
 {
     return isalnum((unsigned char)c) || c == '_' || c == '$' || (unsigned char)c >= 0x80;
@@ -14,8 +16,8 @@ static bool is_word(char c)
 static const char *token_end(const char *c)
 {
     const char *end = NULL;
-    if (isspace((unsigned char)*c))
-        return c + strspn(c, " \t\r\n\f");
+    if (strspn(c, SPACE) > 0)
+        return c + strspn(c, SPACE);
     if (c[0] == '-' && c[1] == '-')
         return c + strcspn(c, "\n");
     if (c[0] == '/' && c[1] == '*')
@@ -29,7 +31,7 @@ static const char *token_end(const char *c)
 
 static bool is_blank(const char *c)
 {
-    return isspace((unsigned char)*c) || *c == ';' || (c[0] == '-' && c[1] == '-') || (c[0] == '/' && c[1] == '*');
+    return strspn(c, SPACE) > 0 || *c == ';' || (c[0] == '-' && c[1] == '-') || (c[0] == '/' && c[1] == '*');
 }
 
 static const char *skip_blank(const char *c)
@@ -83,11 +85,11 @@ static const char *find_mistake(sqlite3 *sqlite, const char *at)
 /* Lines and columns count from 1, columns in characters. */
 uvk_status uvk_sql_misspelt(uvk_db *db, const char *sql, const char *at, uvk_error *err)
 {
-    const char *mistake = find_mistake(db->sqlite, at), *more = sqlite3_errcode(db->sqlite) == SQLITE_AUTH ? " (a query only reads)" : "";
+    const char *mistake = find_mistake(db->sqlite, at);
     int line = 1, column = 1;
     for (const char *c = sql; c < mistake; c++) {
         column = *c == '\n' ? 1 : column + (((unsigned char)*c & 0xc0) != 0x80);
         line += *c == '\n';
     }
-    return uvk_fail(err, UVK_USAGE, "%s: SQL error at line %d, column %d: %s%s", db->path, line, column, sqlite3_errmsg(db->sqlite), more);
+    return uvk_fail(err, UVK_USAGE, "%s: SQL error at line %d, column %d: %s%s", db->path, line, column, sqlite3_errmsg(db->sqlite), uvk_query_hint(db));
 }

@@ -5,7 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { BUSY_MILLISECONDS = 20000, WAL_RETRY_MILLISECONDS = 20 };
+enum { BUSY_MILLISECONDS = 20000, WAL_RETRY_MILLISECONDS = 20, INDEX_BYTES = 32768 /* of a log, mapped at once */ };
 
 /* A database may come from anywhere: its schema gets no rights that this program does not give it. */
 static int harden(sqlite3 *sqlite)
@@ -105,10 +105,24 @@ static int is_wal(void *wal, int n, char **values, char **names)
     return 0;
 }
 
+/* Whether processes share memory here. To find out by setting the mode would disturb whoever writes to the file meanwhile. */
+static bool can_share(sqlite3 *sqlite)
+{
+    sqlite3_file *file = NULL;
+    volatile void *memory = NULL;
+    if (sqlite3_file_control(sqlite, "main", SQLITE_FCNTL_FILE_POINTER, &file) != SQLITE_OK || !file->pMethods || file->pMethods->iVersion < 2)
+        return false;
+    int code = file->pMethods->xShmMap(file, 0, INDEX_BYTES, 1, &memory);
+    file->pMethods->xShmUnmap(file, 0);
+    return code == SQLITE_OK;
+}
+
 /* Another process that opens the same new file makes this one busy, and SQLite does not wait by itself here. */
 static bool set_wal(sqlite3 *sqlite)
 {
     bool wal = false;
+    if (sqlite3_exec(sqlite, "PRAGMA journal_mode", is_wal, &wal, NULL) != SQLITE_OK || wal || !can_share(sqlite))
+        return wal;
     for (int waited = 0; waited < BUSY_MILLISECONDS; waited += WAL_RETRY_MILLISECONDS) {
         if (sqlite3_exec(sqlite, "PRAGMA journal_mode = WAL", is_wal, &wal, NULL) != SQLITE_BUSY)
             break;
@@ -142,11 +156,8 @@ static uvk_status open_with_log(const char *path, bool *wal, uvk_db **out, uvk_e
 {
     uvk_status status = open_writable(path, SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE, out, err);
     *wal = !status && set_wal((*out)->sqlite);
-    if (*wal) /* SQLite sets the mode before it finds out whether it can keep to it: the first access tells */
-        status = uvk_sql_exec(*out, "SELECT 1 FROM sqlite_master", err);
     if (!status || !*out || !uvk_sql_lacks_sharing((*out)->sqlite))
         return status;
-    *wal = false;
     uvk_sql_close(*out);
     *out = NULL;
     status = leave_wal(path, err);

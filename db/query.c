@@ -24,7 +24,7 @@ static uvk_status show_schema(uvk_db *db, uvk_error *err)
 {
     int n;
     const uvk_schema_step *steps = uvk_schema_steps(&n);
-    return uvk_schema_show(db, steps, n, err);
+    return uvk_source_blame(db, uvk_schema_show(db, steps, n, err), err);
 }
 
 /* Reading in WAL mode makes an index file beside the database: not on a read-only medium, in a folder of somebody else's, on a full disk,
@@ -68,26 +68,6 @@ static uvk_status open_readable(const char *path, const struct stat *before, uvk
     return open_apart(path, before, out, err);
 }
 
-/* Nothing in the file is wrong then, as far as anybody could read it. */
-static bool is_the_systems(int code)
-{
-    switch (code) {
-    case SQLITE_CANTOPEN:
-    case SQLITE_READONLY:
-    case SQLITE_FULL:
-    case SQLITE_IOERR:
-    case SQLITE_BUSY:
-    case SQLITE_LOCKED:
-    case SQLITE_PROTOCOL:
-    case SQLITE_PERM:
-    case SQLITE_NOMEM:
-    case SQLITE_INTERRUPT:
-        return true;
-    default:
-        return false;
-    }
-}
-
 uvk_status uvk_query_open(const char *path, uvk_db **out, uvk_error *err)
 {
     struct stat info;
@@ -98,8 +78,6 @@ uvk_status uvk_query_open(const char *path, uvk_db **out, uvk_error *err)
     if (!S_ISREG(info.st_mode))
         return uvk_fail(err, UVK_BAD_INPUT, "%s: not a regular file", path);
     uvk_status status = open_readable(path, &info, &db, err);
-    if (status && db && !is_the_systems(sqlite3_errcode(db->sqlite)))
-        status = uvk_source_blame(status, err);
     if (!status && uvk_authorize_reading(db->sqlite) != SQLITE_OK)
         status = uvk_sql_fail(db, err);
     if (db)
@@ -160,20 +138,21 @@ static bool is_the_users(int code)
     }
 }
 
+const char *uvk_query_hint(const uvk_db *db)
+{
+    return sqlite3_errcode(db->sqlite) == SQLITE_AUTH ? " (a query only reads)" : "";
+}
+
 uvk_status uvk_query_fail(uvk_db *db, uvk_error *err)
 {
-    int code = sqlite3_errcode(db->sqlite);
-    if (code == SQLITE_AUTH)
-        return uvk_fail(err, UVK_USAGE, "%s: SQL error: %s (a query only reads)", db->path, sqlite3_errmsg(db->sqlite));
-    if (is_the_users(code))
-        return uvk_fail(err, UVK_USAGE, "%s: SQL error: %s", db->path, sqlite3_errmsg(db->sqlite));
+    if (is_the_users(sqlite3_errcode(db->sqlite)))
+        return uvk_fail(err, UVK_USAGE, "%s: SQL error: %s%s", db->path, sqlite3_errmsg(db->sqlite), uvk_query_hint(db));
     return uvk_query_fail_ours(db, err);
 }
 
 uvk_status uvk_query_fail_ours(uvk_db *db, uvk_error *err)
 {
-    uvk_status status = uvk_sql_fail(db, err);
-    return is_the_systems(sqlite3_errcode(db->sqlite)) ? status : uvk_source_blame(status, err);
+    return uvk_source_fail(db, err);
 }
 
 /* ---- SQL of the user's ---------------------------------------------------------------------------------------------- */

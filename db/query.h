@@ -9,6 +9,8 @@ int uvk_authorize_reading(sqlite3 *sqlite);
 
 /* Prints the rows of a bound statement. UVK_USAGE when SQL fails on the data, UVK_FAILED when reading or printing fails. */
 uvk_status uvk_print_rows(uvk_db *db, sqlite3_stmt *statement, uvk_db_format format, FILE *out, uvk_error *err);
+/* What to say behind SQLite's words for its last error; "" mostly. */
+const char *uvk_query_hint(const uvk_db *db);
 /* What the last SQL error of db is: the user's (UVK_USAGE), the file's, which is damaged (UVK_BAD_INPUT), or the system's (UVK_FAILED). */
 uvk_status uvk_query_fail(uvk_db *db, uvk_error *err);
 

@@ -88,24 +88,46 @@ static uvk_status find_or_insert_run(uvk_db *db, const uvk_db_run *run, bool res
     return status;
 }
 
+/* When a run started, in milliseconds; merge may set it back, nothing sets it forward. */
+static uvk_status read_start(uvk_db *db, int64_t id, int64_t *started, uvk_error *err)
+{
+    *started = 0;
+    return uvk_sql_get(db, "SELECT coalesce(CAST(julianday(started_at) * 86400000 AS INTEGER), 1) FROM run WHERE id = ?1", UVK_VALUES(uvk_sql_int(id)), started, err);
+}
+
+static uvk_status start_locked(uvk_db *db, const uvk_db_run *run, bool resume, int64_t *id, uvk_error *err)
+{
+    uvk_status status = find_or_insert_run(db, run, resume, id, err);
+    db->run_id = status ? 0 : *id;
+    return status ? status : read_start(db, *id, &db->run_started, err);
+}
+
 uvk_status uvk_db_start_run(uvk_db *db, const uvk_db_run *run, bool resume, int64_t *id, uvk_error *err)
 {
     uvk_status status = uvk_sql_begin(db, err);
-    return status ? status : uvk_sql_end(db, find_or_insert_run(db, run, resume, id, err), err);
+    return status ? status : uvk_sql_end(db, start_locked(db, run, resume, id, err), err);
 }
 
-uvk_status uvk_run_is_gone(const uvk_db *db, int64_t run_id, uvk_error *err)
+uvk_status uvk_run_begin(uvk_db *db, int64_t run_id, uvk_error *err)
 {
-    return uvk_fail(err, UVK_FAILED, "%s: run %lld was removed while it was written", db->path, (long long)run_id);
+    int64_t started;
+    uvk_status status = uvk_sql_begin(db, err);
+    if (status)
+        return status;
+    status = read_start(db, run_id, &started, err);
+    if (!status && (!started || (run_id == db->run_id && started > db->run_started)))
+        status = uvk_fail(err, UVK_FAILED, "%s: run %lld was removed while it was written", db->path, (long long)run_id);
+    return status ? uvk_sql_end(db, status, err) : UVK_OK;
 }
 
 uvk_status uvk_db_finish_run(uvk_db *db, int64_t run_id, const char *status, uvk_error *err)
 {
-    int64_t found = 0;
-    uvk_status result = uvk_sql_get(db,
-        "UPDATE run SET status = ?2, finished_at = strftime('%Y-%m-%dT%H:%M:%fZ', 'now') WHERE id = ?1 RETURNING id",
-        UVK_VALUES(uvk_sql_int(run_id), uvk_sql_text(status)), &found, err);
-    return result || found ? result : uvk_run_is_gone(db, run_id, err);
+    uvk_status result = uvk_run_begin(db, run_id, err);
+    if (result)
+        return result;
+    result = uvk_sql_run(db, "UPDATE run SET status = ?2, finished_at = strftime('%Y-%m-%dT%H:%M:%fZ', 'now') WHERE id = ?1",
+                         UVK_VALUES(uvk_sql_int(run_id), uvk_sql_text(status)), err);
+    return uvk_sql_end(db, result, err);
 }
 
 uvk_status uvk_db_input_done(uvk_db *db, int64_t run_id, const char *sha256, const char *name, bool *done, uvk_error *err)

@@ -12,7 +12,8 @@ enum { UVK_RUN_KEY = 64, UVK_RUN_KEY_SIZE = 96 }; /* digits of a key, and room f
 /* A key that no run has yet: base itself, or that with the next number. */
 uvk_status uvk_run_fresh_key(uvk_db *db, const char *base, char key[UVK_RUN_KEY_SIZE], uvk_error *err);
 
-/* Another process may prune a run while it is written: UVK_FAILED, and says so. */
-uvk_status uvk_run_is_gone(const uvk_db *db, int64_t run_id, uvk_error *err);
+/* Begins a transaction that writes to a run. Another process may have pruned it, and its number be that of a run begun since:
+ * UVK_FAILED then, and there is no transaction. */
+uvk_status uvk_run_begin(uvk_db *db, int64_t run_id, uvk_error *err);
 
 #endif

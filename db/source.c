@@ -4,9 +4,29 @@
 
 #include <string.h>
 
-uvk_status uvk_source_blame(uvk_status status, uvk_error *err)
+/* Nothing in the file is wrong then, as far as anybody could read it. */
+static bool is_the_systems(int code)
 {
-    if (status == UVK_OK || uvk_lacked_memory(err))
+    switch (code) {
+    case SQLITE_CANTOPEN:
+    case SQLITE_READONLY:
+    case SQLITE_FULL:
+    case SQLITE_IOERR:
+    case SQLITE_BUSY:
+    case SQLITE_LOCKED:
+    case SQLITE_PROTOCOL:
+    case SQLITE_PERM:
+    case SQLITE_NOMEM:
+    case SQLITE_INTERRUPT:
+        return true;
+    default:
+        return false;
+    }
+}
+
+uvk_status uvk_source_blame(const uvk_db *source, uvk_status status, uvk_error *err)
+{
+    if (status == UVK_OK || uvk_lacked_memory(err) || is_the_systems(sqlite3_errcode(source->sqlite)))
         return status;
     if (err)
         err->status = UVK_BAD_INPUT;
@@ -15,7 +35,7 @@ uvk_status uvk_source_blame(uvk_status status, uvk_error *err)
 
 uvk_status uvk_source_fail(const uvk_db *source, uvk_error *err)
 {
-    return uvk_source_blame(uvk_sql_fail(source, err), err);
+    return uvk_source_blame(source, uvk_sql_fail(source, err), err);
 }
 
 /* ---- Its tables --------------------------------------------------------------------------------------------------------- */
@@ -75,13 +95,15 @@ uvk_status uvk_source_open(const char *path, uvk_db **out, uvk_error *err)
 {
     *out = NULL;
     uvk_status status = uvk_query_open(path, out, err);
-    if (!status)
-        status = hold(*out, err);
+    if (status)
+        return status;
+    status = hold(*out, err);
     if (!status)
         status = check_tables(*out, err);
     if (!status)
         return UVK_OK;
+    status = uvk_source_blame(*out, status, err);
     uvk_query_close(*out);
     *out = NULL;
-    return uvk_source_blame(status, err);
+    return status;
 }

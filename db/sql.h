@@ -14,6 +14,7 @@ struct uvk_db {
     char *path;
     struct { const char *sql; sqlite3_stmt *statement; } cache[UVK_SQL_CACHE];
     int n_cached;
+    int64_t run_id, run_started; /* of the last run that was started here; 0: none */
     bool made_log; /* a reader: there was no write-ahead log before it came */
     bool apart;    /* a reader that takes no locks, */
     struct stat before; /* and what the file was when it came */

@@ -300,21 +300,9 @@ static uvk_status replace_run_metrics(uvk_db *db, int64_t run_id, const uvk_db_m
     return status ? status : write_metrics(db, run_id, 0, metrics, n, err);
 }
 
-static uvk_status begin_for_run(uvk_db *db, int64_t run_id, uvk_error *err)
-{
-    int64_t there = 0;
-    uvk_status status = uvk_sql_begin(db, err);
-    if (status)
-        return status;
-    status = uvk_sql_get(db, "SELECT 1 FROM run WHERE id = ?1", UVK_VALUES(uvk_sql_int(run_id)), &there, err);
-    if (!status && !there)
-        status = uvk_run_is_gone(db, run_id, err);
-    return status ? uvk_sql_end(db, status, err) : UVK_OK;
-}
-
 uvk_status uvk_db_write_run_metrics(uvk_db *db, int64_t run_id, const uvk_db_metric *metrics, int n, uvk_error *err)
 {
-    uvk_status status = begin_for_run(db, run_id, err);
+    uvk_status status = uvk_run_begin(db, run_id, err);
     return status ? status : uvk_sql_end(db, replace_run_metrics(db, run_id, metrics, n, err), err);
 }
 
@@ -357,7 +345,7 @@ static uvk_status write_all(uvk_db *db, const uvk_db_result *result, uvk_error *
 
 uvk_status uvk_db_write(uvk_db *db, const uvk_db_result *result, uvk_error *err)
 {
-    uvk_status status = begin_for_run(db, result->run_id, err);
+    uvk_status status = uvk_run_begin(db, result->run_id, err);
     return status ? status : uvk_sql_end(db, write_all(db, result, err), err);
 }
 
@@ -377,6 +365,6 @@ static uvk_status note_failure(uvk_db *db, int64_t run_id, const uvk_db_input *i
 uvk_status uvk_db_write_failure(uvk_db *db, int64_t run_id, const uvk_db_input *input, const char *status, const char *reason, const char *device,
                                 uvk_error *err)
 {
-    uvk_status result = begin_for_run(db, run_id, err);
+    uvk_status result = uvk_run_begin(db, run_id, err);
     return result ? result : uvk_sql_end(db, note_failure(db, run_id, input, status, reason, device, err), err);
 }

@@ -44,6 +44,31 @@ static void a_run_is_resumed_or_begun_again(void **state)
     uvk_db_close(db);
 }
 
+/* SQLite gives the largest number that was freed to the next row. */
+static void a_number_that_went_to_another_run_is_not_ours(void **state)
+{
+    const scratch *t = *state;
+    uvk_error err;
+    uvk_db *db = open_db(t->path), *other = open_db(t->path);
+    int64_t run = start_run(db, put_model(db, "m", "vision"), "{}", false);
+    assert_ok(uvk_db_prune(other, run, &err), &err);
+    int64_t model = put_model(other, "m", "vision");
+    sqlite3_sleep(3);
+    assert_int_equal(start_run(other, model, "{}", false), run);
+    write_and_free(other, make_sample(run, model, "cat.jpg", 13, 4, 5));
+    sample *s = make_sample(run, model, "dog.jpg", 13, 4, 5);
+    assert_fails(uvk_db_write(db, &s->result, &err), &err, UVK_FAILED, "run 1 was removed");
+    free(s);
+    assert_fails(uvk_db_average_metrics(db, run, &err), &err, UVK_FAILED, "run 1 was removed");
+    assert_fails(uvk_db_finish_run(db, run, "done", &err), &err, UVK_FAILED, "run 1 was removed");
+    assert_string_equal(value_of(t->path, "SELECT status FROM run"), "running");
+    assert_string_equal(value_of(t->path, "SELECT group_concat(name) FROM input"), "cat.jpg");
+    run_plain(t->path, "UPDATE run SET started_at = '2000-01-01T00:00:00.000Z'"); /* as merge may */
+    assert_ok(uvk_db_finish_run(other, run, "done", &err), &err);
+    uvk_db_close(db);
+    uvk_db_close(other);
+}
+
 static bool is_done(uvk_db *db, int64_t run, const char *sha256, const char *name)
 {
     uvk_error err;
@@ -161,6 +186,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         TEST(the_key_depends_on_model_probe_and_params_alone),
         TEST(a_run_is_resumed_or_begun_again),
+        TEST(a_number_that_went_to_another_run_is_not_ours),
         TEST(what_is_done_is_known),
         TEST(a_missing_file_that_comes_back_is_no_failure_any_more),
         TEST(pruning_leaves_nothing_of_a_run_and_all_of_others),

@@ -489,6 +489,22 @@ static void test_growing_text(void **state)
     free(text);
 }
 
+static void test_long_decoded_text(void **state)
+{
+    (void)state;
+    char model[5000], *text = NULL;
+    enum { COUNT = 17000 };
+    int32_t *ids = malloc(COUNT * sizeof *ids);
+    assert_non_null(ids);
+    for (int i = 0; i < COUNT; i++)
+        ids[i] = 1;
+    snprintf(model, sizeof model, "{'type':'WordLevel','unk_token':'?','vocab':{'?':0,'%04000d':1}}", 0);
+    load("'decoder':null", model);
+    assert_int_equal(uvk_tokenizer_decode(tokenizer, ids, COUNT, false, &text, &error), UVK_BAD_INPUT);
+    assert_non_null(strstr(error.message, "too long"));
+    free(ids);
+}
+
 /* ---- Files that lie ----------------------------------------------------------------------------------------------------------------- */
 
 static void test_refused(void **state)
@@ -604,7 +620,7 @@ int main(void)
         TEST(test_byte_level_bpe), TEST(test_bpe_options),   TEST(test_unigram),        TEST(test_wordpiece),       TEST(test_wordlevel),
         TEST(test_normal_forms),   TEST(test_character_normalizers), TEST(test_charsmap), TEST(test_split),         TEST(test_pretokenizers),
         TEST(test_metaspace),      TEST(test_patterns),      TEST(test_runaway_pattern), TEST(test_added_tokens),   TEST(test_postprocessors),
-        TEST(test_trimming),       TEST(test_decoders),      TEST(test_texts),          TEST(test_long_line),       TEST(test_growing_text),
+        TEST(test_trimming),       TEST(test_decoders),      TEST(test_texts),          TEST(test_long_line),       TEST(test_growing_text),  TEST(test_long_decoded_text),
         TEST(test_refused),        TEST(test_broken_files),  TEST(test_mutations),      TEST(test_vocab_txt),       TEST(test_vocab_json),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -46,6 +46,13 @@ void uvk_strings_end(uvk_strings *s)
     s->ends[s->count++] = s->length;
 }
 
+uvk_status uvk_strings_check(const uvk_strings *s, uvk_error *err)
+{
+    if (s->no_memory)
+        return uvk_fail_memory(err, s->length, "decoded text");
+    return s->too_long ? uvk_fail(err, UVK_BAD_INPUT, "the decoded text is too long (expected at most %d bytes)", LONGEST) : UVK_OK;
+}
+
 void uvk_strings_free(uvk_strings *s)
 {
     free(s->bytes);
@@ -82,10 +89,8 @@ static uvk_status join(const uvk_strings *s, const char *between, char **out, uv
 {
     size_t gap = strlen(between), size = s->length + s->count * gap + 1, to = 0, from = 0;
     char *text = malloc(size);
-    if (!text || s->no_memory) {
-        free(text);
+    if (!text)
         return uvk_fail_memory(err, size, "decoded text");
-    }
     for (size_t i = 0; i < s->count; i++) {
         size_t n = s->ends[i] - from;
         if (i > 0)

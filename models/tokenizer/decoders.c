@@ -344,19 +344,14 @@ static uvk_status run(const uvk_decoder *d, const uvk_strings *in, uvk_strings *
 
 uvk_status uvk_decode_strings(const uvk_decoders *list, uvk_strings *strings, uvk_error *err)
 {
-    for (size_t i = 0; i < list->count; i++) {
+    uvk_status status = uvk_strings_check(strings, err);
+    for (size_t i = 0; status == UVK_OK && i < list->count; i++) {
         uvk_strings next = {0};
-        uvk_status status = run(&list->items[i], strings, &next, err);
-        if (status == UVK_OK && (next.no_memory || strings->no_memory))
-            status = uvk_fail_memory(err, strings->length, "decoded text");
-        if (status == UVK_OK && (next.too_long || strings->too_long))
-            status = uvk_fail(err, UVK_BAD_INPUT, "the decoders of the tokenizer make the text too long");
-        if (status != UVK_OK) {
-            uvk_strings_free(&next);
-            return status;
-        }
+        status = run(&list->items[i], strings, &next, err);
         uvk_strings_free(strings);
         *strings = next;
+        if (status == UVK_OK)
+            status = uvk_strings_check(strings, err);
     }
-    return UVK_OK;
+    return status;
 }

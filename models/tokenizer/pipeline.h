@@ -233,6 +233,7 @@ typedef struct uvk_strings {
 
 void uvk_strings_put(uvk_strings *s, const char *bytes, size_t n); /* to the last string */
 void uvk_strings_end(uvk_strings *s);                               /* ends it */
+uvk_status uvk_strings_check(const uvk_strings *s, uvk_error *err);  /* all of it is there */
 void uvk_strings_free(uvk_strings *s);
 
 uvk_status uvk_decoders_load(uvk_decoders *list, const cJSON *component, const char *file, uvk_error *err);

@@ -48,6 +48,13 @@ class Names(ProgramTest):
             self.assertEqual(steers(told), [])
             self.assertIn("more", told)
 
+    def test_text_model(self):
+        name = "lm" + STEERING
+        make_text_model(self.path(name))
+        self.write("text", "The cat.")
+        for arguments in (["attribute", "--context", "text", "--summary", "text"], ["summarize", "text", "--max-new", "2"], ["explain", "text", "--tokens", "1"]):
+            self.assertEqual(steers(self.shown(arguments[0], "--model", name, *arguments[1:])), [], arguments)
+
     def test_generated(self):
         make_text_model(self.path("lm"))
         tokenizer = json.loads(contents(self.path("lm", "tokenizer.json")))

@@ -45,7 +45,8 @@ class Reads(ProgramTest):
     def test_positions(self):
         for sql, place in (("SELECT absent FROM map", "line 1, column 8"), ("SELECT 1;\n  SELECT FROM map", "line 2, column 10"), ("SELEKT 1", "line 1, column 1"),
                            ("SELECT * FROM mapp", "line 1, column 15"), ("SELECT 'mapp', mapp -- mapp\n FROM map JOIN \"mapp\"", "line 2, column 16"),
-                           ("SELECT 1; -- ä\n  SELECT (SELECT 1, 2)", "line 2, column 3"), ("SELECT 1 FROM", "line 1, column 14"), ("SELECT 1;; /* ; */ DROP TABLE map", "line 1, column 20")):
+                           ("SELECT 1; -- ä\n  SELECT (SELECT 1, 2)", "line 2, column 3"), ("SELECT 1 FROM", "line 1, column 14"), ("SELECT 1;; /* ; */ DROP TABLE map", "line 1, column 20"),
+                           ("\vSELECT 1", "line 1, column 1"), ("SELECT 1;\v", "line 1, column 10")):
             r = self.run_program("query", "r.db", sql, env=NO_DRIVER)
             self.assertEqual(r.returncode, 2, r.stderr)
             self.assertIn(place, r.stderr)
@@ -53,6 +54,18 @@ class Reads(ProgramTest):
     def ask_as_nobody(self, *arguments):
         return subprocess.Popen([PROGRAM, *arguments], cwd=self.folder, env=self.environment(self.quiet), stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
                                 stderr=subprocess.PIPE, text=True, preexec_fn=as_nobody)
+
+    def test_somebody_else_writes_all_the_time(self):
+        """Told in one way, whenever it is noticed: it is nobody's file's fault."""
+        told = set()
+        for step in range(30):
+            os.chmod(self.folder, 0o555)
+            reader = self.ask_as_nobody("query", "r.db", "SELECT entropy FROM map")
+            for moment in range(100):
+                os.utime(self.path("r.db"), (step, moment))
+            told.add((reader.communicate()[1].partition(": ask")[0], reader.returncode))
+            os.chmod(self.folder, 0o755)
+        self.assertLessEqual(told, {("", 0), ("ultravk: r.db: was written to while it was read", 1)})
 
     # More than a pipe holds, so that the reader waits in the middle of it.
     LONG = "WITH RECURSIVE x(i) AS (VALUES (1) UNION ALL SELECT i + 1 FROM x WHERE i < 40000) SELECT i, entropy FROM x, map"
