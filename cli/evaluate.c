@@ -257,7 +257,7 @@ static uvk_status open_all(job *j, evaluation *e, input_list *inputs, uvk_error 
 static uvk_status finish(job *j, const evaluation *e, uvk_status status)
 {
     uvk_error err;
-    if (j->db && j->run_id && !j->db_failed && uvk_db_average_metrics(j->db, j->run_id, &err) != UVK_OK)
+    if (record_means(j, &err) != UVK_OK)
         return worse_status(status, complain(&err));
     if (!j->o->json)
         evaluate_show_table(j, e);

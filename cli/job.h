@@ -30,7 +30,7 @@ typedef struct job {
     const char *products;       /* as uvk_context_products has it, of the device when it was opened first; NULL: not yet */
     int losses;                 /* inputs in a row that lost the device on both tries */
     uvk_db *db;                 /* NULL without --db */
-    bool db_failed;             /* and the user knows */
+    bool db_failed;             /* the last time it was asked, and the user knows */
     int64_t model_id, run_id;
     int layer, first_block;
     uvk_own_token own;

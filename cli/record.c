@@ -241,10 +241,10 @@ uvk_status record_open(job *j, uvk_error *err)
     return status == UVK_OK ? start_run(j, err) : status;
 }
 
-/* Whoever asks more of a database that failed would hear it again. */
+/* Of the last call: whoever asks more of a database that failed would hear it again. */
 static uvk_status keep_status(job *j, uvk_status status)
 {
-    job_owner(j)->db_failed |= status != UVK_OK;
+    job_owner(j)->db_failed = status != UVK_OK;
     return status;
 }
 
@@ -381,6 +381,18 @@ uvk_status record_failure(job *j, const explained *r, uvk_error *err)
     free(reason);
     free(path);
     return status;
+}
+
+uvk_status record_metrics(job *j, const uvk_db_metric *metrics, int n, uvk_error *err)
+{
+    bool none = !j->db || !j->run_id || j->db_failed || n == 0;
+    return none ? UVK_OK : keep_status(j, uvk_db_write_run_metrics(j->db, j->run_id, metrics, n, err));
+}
+
+uvk_status record_means(job *j, uvk_error *err)
+{
+    bool none = !j->db || !j->run_id || j->db_failed;
+    return none ? UVK_OK : keep_status(j, uvk_db_average_metrics(j->db, j->run_id, err));
 }
 
 uvk_status record_close(job *j, uvk_status status, uvk_error *err)

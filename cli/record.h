@@ -14,6 +14,9 @@ uvk_status record_is_done(job *j, explained *r, bool *done, uvk_error *err);
 uvk_status record_find_rows(job *j, explained *r, uvk_error *err);
 uvk_status record_result(job *j, const explained *r, uvk_error *err);
 uvk_status record_failure(job *j, const explained *r, uvk_error *err);
+/* Numbers over the whole run, and the means of all that its inputs have; nothing where the database has just failed. */
+uvk_status record_metrics(job *j, const uvk_db_metric *metrics, int n, uvk_error *err);
+uvk_status record_means(job *j, uvk_error *err);
 /* status: what the run ended with. */
 uvk_status record_close(job *j, uvk_status status, uvk_error *err);
 

@@ -50,7 +50,7 @@ static uvk_status open_rest(job *j, const input_list *inputs, const segment_sett
 }
 
 /* Scores over the run, when masks gave any. */
-static uvk_status record_pooled(const job *j, const segment_settings *settings, uvk_error *err)
+static uvk_status record_pooled(job *j, const segment_settings *settings, uvk_error *err)
 {
     uvk_db_metric metrics[4 * SEGMENT_METHODS];
     int n = 0;
@@ -63,10 +63,10 @@ static uvk_status record_pooled(const job *j, const segment_settings *settings, 
         for (int k = 0; p->images && k < 4; k++)
             metrics[n++] = (uvk_db_metric){.target = -1, .name = values[k].name, .method = segment_methods[m], .k = NAN, .value = values[k].value};
     }
-    return j->run_id && n && !j->db_failed ? uvk_db_write_run_metrics(j->db, j->run_id, metrics, n, err) : UVK_OK;
+    return record_metrics(j, metrics, n, err);
 }
 
-static uvk_status finish(const job *j, const segment_settings *settings, uvk_status status)
+static uvk_status finish(job *j, const segment_settings *settings, uvk_status status)
 {
     uvk_error err;
     if (segment_show_pooled(j, settings, &err) != UVK_OK || record_pooled(j, settings, &err) != UVK_OK)

@@ -110,11 +110,13 @@ static bool can_share(sqlite3 *sqlite)
 {
     sqlite3_file *file = NULL;
     volatile void *memory = NULL;
-    if (sqlite3_file_control(sqlite, "main", SQLITE_FCNTL_FILE_POINTER, &file) != SQLITE_OK || !file->pMethods || file->pMethods->iVersion < 2)
+    if (sqlite3_file_control(sqlite, "main", SQLITE_FCNTL_FILE_POINTER, &file) != SQLITE_OK || !file->pMethods || file->pMethods->iVersion < 2 ||
+        !file->pMethods->xShmMap)
         return false;
     int code = file->pMethods->xShmMap(file, 0, INDEX_BYTES, 1, &memory);
-    file->pMethods->xShmUnmap(file, 0);
-    return code == SQLITE_OK;
+    bool can = code == SQLITE_OK || code == SQLITE_BUSY; /* busy: somebody does at this moment */
+    file->pMethods->xShmUnmap(file, !can);
+    return can;
 }
 
 /* Another process that opens the same new file makes this one busy, and SQLite does not wait by itself here. */

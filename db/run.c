@@ -88,18 +88,21 @@ static uvk_status find_or_insert_run(uvk_db *db, const uvk_db_run *run, bool res
     return status;
 }
 
-/* When a run started, in milliseconds; merge may set it back, nothing sets it forward. */
-static uvk_status read_start(uvk_db *db, int64_t id, int64_t *started, uvk_error *err)
+/* When a run started, in milliseconds; 0: there is none of that key (NULL: of any). */
+static uvk_status read_start(uvk_db *db, int64_t id, const char *key, int64_t *started, uvk_error *err)
 {
     *started = 0;
-    return uvk_sql_get(db, "SELECT coalesce(CAST(julianday(started_at) * 86400000 AS INTEGER), 1) FROM run WHERE id = ?1", UVK_VALUES(uvk_sql_int(id)), started, err);
+    return uvk_sql_get(db,
+        "SELECT coalesce(CAST(julianday(started_at) * 86400000 AS INTEGER), 1) FROM run WHERE id = ?2 AND (?1 IS NULL OR " UVK_RUN_HAS_BASE ")",
+        UVK_VALUES(uvk_sql_text(key), uvk_sql_int(id)), started, err);
 }
 
 static uvk_status start_locked(uvk_db *db, const uvk_db_run *run, bool resume, int64_t *id, uvk_error *err)
 {
     uvk_status status = find_or_insert_run(db, run, resume, id, err);
     db->run_id = status ? 0 : *id;
-    return status ? status : read_start(db, *id, &db->run_started, err);
+    uvk_db_run_key(run, db->run_key);
+    return status ? status : read_start(db, *id, NULL, &db->run_started, err);
 }
 
 uvk_status uvk_db_start_run(uvk_db *db, const uvk_db_run *run, bool resume, int64_t *id, uvk_error *err)
@@ -111,11 +114,12 @@ uvk_status uvk_db_start_run(uvk_db *db, const uvk_db_run *run, bool resume, int6
 uvk_status uvk_run_begin(uvk_db *db, int64_t run_id, uvk_error *err)
 {
     int64_t started;
+    bool own = run_id == db->run_id;
     uvk_status status = uvk_sql_begin(db, err);
     if (status)
         return status;
-    status = read_start(db, run_id, &started, err);
-    if (!status && (!started || (run_id == db->run_id && started > db->run_started)))
+    status = read_start(db, run_id, own ? db->run_key : NULL, &started, err);
+    if (!status && (!started || (own && started > db->run_started))) /* merge may set it back, nothing sets it forward */
         status = uvk_fail(err, UVK_FAILED, "%s: run %lld was removed while it was written", db->path, (long long)run_id);
     return status ? uvk_sql_end(db, status, err) : UVK_OK;
 }

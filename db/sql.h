@@ -14,7 +14,8 @@ struct uvk_db {
     char *path;
     struct { const char *sql; sqlite3_stmt *statement; } cache[UVK_SQL_CACHE];
     int n_cached;
-    int64_t run_id, run_started; /* of the last run that was started here; 0: none */
+    int64_t run_id, run_started; /* of the last run that was started here, 0: none; */
+    char run_key[65];            /* without a number behind it */
     bool made_log; /* a reader: there was no write-ahead log before it came */
     bool apart;    /* a reader that takes no locks, */
     struct stat before; /* and what the file was when it came */

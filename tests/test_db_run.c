@@ -65,6 +65,10 @@ static void a_number_that_went_to_another_run_is_not_ours(void **state)
     assert_string_equal(value_of(t->path, "SELECT group_concat(name) FROM input"), "cat.jpg");
     run_plain(t->path, "UPDATE run SET started_at = '2000-01-01T00:00:00.000Z'"); /* as merge may */
     assert_ok(uvk_db_finish_run(other, run, "done", &err), &err);
+    assert_ok(uvk_db_prune(other, run, &err), &err);
+    run = start_run(other, put_model(other, "m", "vision"), "{}", false); /* and to one that began earlier */
+    run_plain(t->path, "UPDATE run SET key = replace(hex(zeroblob(32)), '0', 'f')");
+    assert_fails(uvk_db_finish_run(other, run, "done", &err), &err, UVK_FAILED, "run 1 was removed");
     uvk_db_close(db);
     uvk_db_close(other);
 }
