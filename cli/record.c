@@ -383,16 +383,19 @@ uvk_status record_failure(job *j, const explained *r, uvk_error *err)
     return status;
 }
 
+static bool has_run(const job *j)
+{
+    return j->db && j->run_id && !j->db_failed;
+}
+
 uvk_status record_metrics(job *j, const uvk_db_metric *metrics, int n, uvk_error *err)
 {
-    bool none = !j->db || !j->run_id || j->db_failed || n == 0;
-    return none ? UVK_OK : keep_status(j, uvk_db_write_run_metrics(j->db, j->run_id, metrics, n, err));
+    return has_run(j) && n ? keep_status(j, uvk_db_write_run_metrics(j->db, j->run_id, metrics, n, err)) : UVK_OK;
 }
 
 uvk_status record_means(job *j, uvk_error *err)
 {
-    bool none = !j->db || !j->run_id || j->db_failed;
-    return none ? UVK_OK : keep_status(j, uvk_db_average_metrics(j->db, j->run_id, err));
+    return has_run(j) ? keep_status(j, uvk_db_average_metrics(j->db, j->run_id, err)) : UVK_OK;
 }
 
 uvk_status record_close(job *j, uvk_status status, uvk_error *err)

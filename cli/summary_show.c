@@ -115,9 +115,9 @@ uvk_status summary_show_table(const job *j, const explained *r, uvk_error *err)
 {
     units context = units_of(r, UVK_ROLE_CONTEXT), summary = units_of(r, UVK_ROLE_SUMMARY);
     int shown = show_count(j, context.count);
-    char *path = text_escaped(r->from_pairs ? r->name : r->path);
     char words[APPROXIMATION_WORDS];
-    printf("%s  layer %d of ", path, j->layer);
+    print_escaped(r->from_pairs ? r->name : r->path);
+    printf("  layer %d of ", j->layer);
     print_escaped(j->info->name);
     printf(", %s, %s, %s%s", scalar_names[j->o->scalar], order_names[j->o->order], at_names[j->o->at],
            approximation_words(j->o, words));
@@ -127,7 +127,6 @@ uvk_status summary_show_table(const job *j, const explained *r, uvk_error *err)
     print_strongest("(all of it)", &context, r->tcs, shown);
     print_summary_words(&summary, &context, shown);
     putchar('\n');
-    free(path);
     return flush_results(err);
 }
 

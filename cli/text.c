@@ -79,16 +79,14 @@ char *text_utf8(const char *bytes)
 static char *escape(const char *bytes, const char *kept, bool json)
 {
     char *clean = text_utf8(bytes), *out = text_alloc(strlen(clean) * 6 + 1, 1), *end = out;
-    for (const char *c = clean; *c;) {
+    size_t length;
+    for (const char *c = clean; *c; c += length) {
         int32_t point;
-        int length = strchr(kept, *c) ? 0 : uvk_control_length((const unsigned char *)c);
-        if (length == 0)
-            *end++ = *c++;
-        else if (length == 1 && !json)
-            end += sprintf(end, "\\x%02x", (unsigned char)*c);
-        else if (utf8_sequence(c, &point))
-            end += sprintf(end, "\\u%04x", (unsigned)point);
-        c += length;
+        length = utf8_sequence(c, &point);
+        if (strchr(kept, *c) || uvk_control_length((const unsigned char *)c) == 0)
+            end = (char *)memcpy(end, c, length) + length;
+        else
+            end += sprintf(end, length == 1 && !json ? "\\x%02x" : "\\u%04x", (unsigned)point);
     }
     free(clean);
     return out;

@@ -1,6 +1,6 @@
 /* Queries with a name: found, their parameters bound, run. */
 #include "named.h"
-#include "query.h"
+#include "source.h"
 
 #include <ctype.h>
 #include <errno.h>
@@ -128,7 +128,7 @@ uvk_status uvk_db_query_named(const char *path, const char *name, const char *co
     if (status)
         return status;
     if (sqlite3_prepare_v2(db->sqlite, query->sql, -1, &statement, NULL) != SQLITE_OK)
-        status = uvk_query_fail_ours(db, err);
+        status = uvk_source_fail(db, err);
     if (!status)
         status = bind_all(db, statement, query, params, n_params, err);
     if (!status)

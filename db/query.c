@@ -147,11 +147,6 @@ uvk_status uvk_query_fail(uvk_db *db, uvk_error *err)
 {
     if (is_the_users(sqlite3_errcode(db->sqlite)))
         return uvk_fail(err, UVK_USAGE, "%s: SQL error: %s%s", db->path, sqlite3_errmsg(db->sqlite), uvk_query_hint(db));
-    return uvk_query_fail_ours(db, err);
-}
-
-uvk_status uvk_query_fail_ours(uvk_db *db, uvk_error *err)
-{
     return uvk_source_fail(db, err);
 }
 

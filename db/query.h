@@ -13,9 +13,6 @@ uvk_status uvk_print_rows(uvk_db *db, sqlite3_stmt *statement, uvk_db_format for
 const char *uvk_query_hint(const uvk_db *db);
 /* What the last SQL error of db is: the user's (UVK_USAGE), the file's, which is damaged (UVK_BAD_INPUT), or the system's (UVK_FAILED). */
 uvk_status uvk_query_fail(uvk_db *db, uvk_error *err);
-
-/* The same where the SQL is ours, and no user to blame. */
-uvk_status uvk_query_fail_ours(uvk_db *db, uvk_error *err);
 /* UVK_USAGE, with line and column: the statement that begins at at, of sql, could not be prepared. */
 uvk_status uvk_sql_misspelt(uvk_db *db, const char *sql, const char *at, uvk_error *err);
 

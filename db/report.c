@@ -1,6 +1,6 @@
 /* Rows for a report, each with the SQL that they came from. */
 #include "report.h"
-#include "query.h"
+#include "source.h"
 
 enum { MOST_COLUMNS = 40 };
 
@@ -72,7 +72,7 @@ static uvk_status give_rows(uvk_db *db, sqlite3_stmt *statement, const uvk_db_ro
             cells[i] = cell_at(statement, i);
         status = out->row(out->user, cells, columns, err);
     }
-    return !status && code != SQLITE_DONE ? uvk_query_fail_ours(db, err) : status;
+    return !status && code != SQLITE_DONE ? uvk_source_fail(db, err) : status;
 }
 
 /* A run of 0 stays NULL. */
@@ -91,7 +91,7 @@ uvk_status uvk_db_report(uvk_db *db, uvk_db_part part, const uvk_db_chosen *chos
     sqlite3_stmt *statement = NULL;
     uvk_status status = UVK_OK;
     if (sqlite3_prepare_v2(db->sqlite, uvk_report_sql(part), -1, &statement, NULL) != SQLITE_OK || bind_chosen(statement, chosen) != SQLITE_OK)
-        status = uvk_query_fail_ours(db, err);
+        status = uvk_source_fail(db, err);
     if (!status)
         status = begin_rows(db, statement, out, err);
     if (!status)

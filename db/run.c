@@ -74,12 +74,12 @@ static uvk_status insert_run(uvk_db *db, const uvk_db_run *run, const char *key,
 
 static uvk_status find_or_insert_run(uvk_db *db, const uvk_db_run *run, bool resume, int64_t *id, uvk_error *err)
 {
-    char base[UVK_RUN_KEY + 1], key[UVK_RUN_KEY_SIZE];
+    char key[UVK_RUN_KEY_SIZE];
     int64_t found = 0;
-    uvk_db_run_key(run, base);
-    uvk_status status = resume ? continue_run(db, base, &found, err) : UVK_OK;
+    uvk_db_run_key(run, db->run_key);
+    uvk_status status = resume ? continue_run(db, db->run_key, &found, err) : UVK_OK;
     if (!status && !found) {
-        status = uvk_run_fresh_key(db, base, key, err);
+        status = uvk_run_fresh_key(db, db->run_key, key, err);
         if (!status)
             status = insert_run(db, run, key, &found, err);
     }
@@ -101,7 +101,6 @@ static uvk_status start_locked(uvk_db *db, const uvk_db_run *run, bool resume, i
 {
     uvk_status status = find_or_insert_run(db, run, resume, id, err);
     db->run_id = status ? 0 : *id;
-    uvk_db_run_key(run, db->run_key);
     return status ? status : read_start(db, *id, NULL, &db->run_started, err);
 }
 

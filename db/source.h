@@ -10,7 +10,7 @@
 uvk_status uvk_source_open(const char *path, uvk_db **out, uvk_error *err);
 /* What went wrong is the file's fault: UVK_BAD_INPUT, unless status is UVK_OK, or memory or the system failed. */
 uvk_status uvk_source_blame(const uvk_db *source, uvk_status status, uvk_error *err);
-/* The same with SQLite's reason: reading it failed. */
+/* The same with SQLite's reason: SQL of ours failed, and no user is to blame. */
 uvk_status uvk_source_fail(const uvk_db *source, uvk_error *err);
 
 #endif

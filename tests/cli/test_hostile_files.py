@@ -53,7 +53,9 @@ class Names(ProgramTest):
         make_text_model(self.path(name))
         self.write("text", "The cat.")
         for arguments in (["attribute", "--context", "text", "--summary", "text"], ["summarize", "text", "--max-new", "2"], ["explain", "text", "--tokens", "1"]):
-            self.assertEqual(steers(self.shown(arguments[0], "--model", name, *arguments[1:])), [], arguments)
+            told = self.shown(arguments[0], "--model", name, *arguments[1:])
+            self.assertEqual(steers(told), [], arguments)
+            self.assertIn(" of lm\\x1b[2J\\u009b2J\\u202e\\ufeff,", told)
 
     def test_generated(self):
         make_text_model(self.path("lm"))
